@@ -1,0 +1,1 @@
+"""Real-time engine: the bottom layer; knows NumPy, libc and itself."""

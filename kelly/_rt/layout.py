@@ -1,0 +1,101 @@
+"""The records that travel between threads: one table for C, Cython and NumPy.
+
+Each record is a C struct (``setup.py`` writes ``_layout.pxd`` from this table) and, on the Python
+side, a NumPy dtype with the same bytes (``dtype("tick")``).  Frames are samples of the input stream
+since its start; they are the only clock.
+
+This module imports NumPy only when a dtype is asked for, so that the build can run it alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SCHEMA = 1
+
+# (field, C type, count, meaning).  Wider types first, so that no compiler inserts padding.
+ANALYSIS = (
+    ("frame", "int64_t", 1, "end of this 10 ms analysis hop"),
+    ("onset_frame", "int64_t", 1, "attack of the newest onset, corrected for the window; -1 before the first"),
+    ("level_db", "float", 1, "RMS of the hop, dBFS, floor -120"),
+    ("level_rel_db", "float", 1, "level relative to the player's own mezzo-forte"),
+    ("flux", "float", 1, "half-wave rectified log-mel flux, the onset envelope"),
+    ("onset", "float", 1, "strength of an onset declared in this hop, else 0"),
+    ("centroid_hz", "float", 1, "spectral centroid; 0 in silence"),
+    ("tuning_cents", "float", 1, "tracked tuning offset, -50..50"),
+    ("chroma", "float", 12, "energy per pitch class in this hop, C first, tuning-corrected"),
+    ("bass_chroma", "float", 12, "the same below 262 Hz"),
+)
+
+TICK = (
+    ("frame", "int64_t", 1, "end of this 40 ms network hop"),
+    ("index", "int64_t", 1, "number of this network hop, from 0"),
+    ("beat_frame", "int64_t", 1, "frame of the newest beat of the grid; -1 while there is none"),
+    ("beat_count", "int64_t", 1, "number of that beat since the grid began; -1 while there is none"),
+    ("chord_beat", "int64_t", 1, "beat from which the chord below holds; may lie ahead of beat_count"),
+    ("beat_frames", "double", 1, "frames per beat; 0 while there is no grid"),
+    ("beat_confidence", "float", 1, "0..1"),
+    ("tempo_bpm", "float", 1, "quarter notes per minute; 0 while there is no grid"),
+    ("level_db", "float", 1, "dBFS, loudest hop of the four"),
+    ("level_fast", "float", 1, "player's level, 0..1 around .5 = mezzo-forte, 100 ms"),
+    ("level_slow", "float", 1, "the same over 3 s"),
+    ("level_trend", "float", 1, "fast minus slow, -1..1"),
+    ("level_peak", "float", 1, "highest fast level of the last bar or 2 s"),
+    ("onset", "float", 1, "strongest onset within the hop, else 0"),
+    ("notes_per_s", "float", 1, "player's onset rate over 4 s"),
+    ("silence_s", "float", 1, "time since the gate closed; 0 while it is open"),
+    ("key_confidence", "float", 1, "0..1"),
+    ("chord_confidence", "float", 1, "0..1"),
+    ("phrase_position", "float", 1, "0..1 within the phrase"),
+    ("beats_per_bar", "int32_t", 1, "4 unless told otherwise"),
+    ("beat_in_bar", "int32_t", 1, "0 is the downbeat; of beat_count"),
+    ("phrase_bars", "int32_t", 1, "length of a phrase in bars"),
+    ("playing", "int32_t", 1, "1 while the gate is open"),
+    ("locked", "int32_t", 1, "1 while the beat is trusted (tracked or given)"),
+    ("key_tonic", "int32_t", 1, "pitch class 0..11, C first; -1 unknown"),
+    ("key_mode", "int32_t", 1, "1 major, -1 minor, 0 unknown"),
+    ("chord_root", "int32_t", 1, "pitch class 0..11; -1 no chord"),
+    ("chord_quality", "int32_t", 1, "index of CHORD_QUALITIES; 5 sus4, 6 power"),
+    ("end", "int32_t", 1, "1 on the last tick of a stream"),
+    ("source", "int32_t", 5, "per net, in NETS order: 0 off, 1 fallback, 2 model"),
+    ("chroma", "float", 12, "2 s chroma, C first, sum 1 (0 in silence)"),
+    ("features", "float", 128, "contract FEATURES"),
+    ("embedding", "float", 64, "contract EMBEDDING"),
+    ("harmony", "float", 64, "contract HARMONY_OUT, newest answer"),
+    ("groove", "float", 32, "contract GROOVE_OUT, newest answer"),
+)
+
+EVENT = (
+    ("frame", "int64_t", 1, "when it is due"),
+    ("serial", "int64_t", 1, "order of planning; breaks ties within a frame"),
+    ("status", "uint8_t", 1, "MIDI status byte with channel"),
+    ("data1", "uint8_t", 1, "0..127"),
+    ("data2", "uint8_t", 1, "0..127"),
+    ("size", "uint8_t", 1, "bytes of the message, 1..3"),
+    ("part", "int32_t", 1, "row of the parts table; -1 reflex"),
+)
+
+COMMAND = (
+    ("kind", "int32_t", 1, "a COMMAND_KINDS row"),
+    ("index", "int32_t", 1, "which net, where it matters"),
+    ("value", "double", 1, "its argument"),
+    ("vector", "float", 64, "an embedding, where it matters"),
+)
+
+COMMAND_KINDS = ("enable", "disable", "reset", "embedding", "release_embedding", "panic")
+"""enable/disable a net by index; reset state; drive the nets from Python; give the recognizer back; all notes off."""
+
+RECORDS = {"analysis": ANALYSIS, "tick": TICK, "event": EVENT, "command": COMMAND}
+SOURCES = ("off", "fallback", "model")
+
+_NUMPY = {"int64_t": "i8", "double": "f8", "float": "f4", "int32_t": "i4", "uint8_t": "u1"}
+
+
+def dtype(name: str) -> Any:
+    """NumPy dtype of a record, aligned as the C compiler aligns it."""
+    import numpy as np
+
+    return np.dtype(
+        [(field, _NUMPY[ctype], (count,)) if count > 1 else (field, _NUMPY[ctype]) for field, ctype, count, _ in RECORDS[name]],
+        align=True,
+    )

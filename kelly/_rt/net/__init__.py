@@ -1,0 +1,1 @@
+"""A network as data: layers -> plan and arena -> executor."""

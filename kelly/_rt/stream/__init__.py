@@ -1,0 +1,1 @@
+"""Audio in, MIDI out, without the GIL."""

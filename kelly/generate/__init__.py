@@ -1,0 +1,1 @@
+"""Musical state -> timed notes."""

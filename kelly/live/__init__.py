@@ -1,0 +1,1 @@
+"""Session: the parts put together."""

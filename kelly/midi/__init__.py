@@ -1,0 +1,1 @@
+"""MIDI messages, files and ports."""

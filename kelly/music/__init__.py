@@ -1,0 +1,1 @@
+"""Pure musical domain, no input or output."""
