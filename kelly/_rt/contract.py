@@ -125,21 +125,21 @@ EMBEDDING = _vector(
     *((emotion, 1, "thesaurus of valence, arousal, tension") for emotion in EMOTIONS),
     ("quadrants", 4, "sign of valence and arousal", QUADRANTS),
     ("intensity", 1, "radius in the valence-arousal plane"),
-    ("confidence", 1, "predicted error"),
-    ("mode", 1, "cues"),
-    ("density", 1, "cues"),
-    ("level", 1, "cues"),
-    ("register", 1, "cues"),
-    ("articulation", 1, "cues"),
-    ("brightness", 1, "cues"),
-    ("dissonance", 1, "cues"),
-    ("pulse_clarity", 1, "cues"),
-    ("harmonic_rhythm", 1, "cues"),
-    ("key_clarity", 1, "cues"),
-    ("valence_slope", 1, "cues"),
+    ("confidence", 1, "predicted error"),  # 0..1, how far to trust valence and arousal; falls first in silence
+    ("mode", 1, "cues"),  # -1 minor, 1 major
+    ("density", 1, "cues"),  # (log2 notes/s - 1.5) / 2
+    ("level", 1, "cues"),  # dB around mezzo-forte / 12
+    ("register", 1, "cues"),  # (mean pitch - 66) / 24
+    ("articulation", 1, "cues"),  # -1 legato, 1 staccato
+    ("brightness", 1, "cues"),  # -1 dark, 1 bright
+    ("dissonance", 1, "cues"),  # 0..1
+    ("pulse_clarity", 1, "cues"),  # 0..1
+    ("harmonic_rhythm", 1, "cues"),  # -1..1, 0 = one change a bar or unknown
+    ("key_clarity", 1, "cues"),  # 0..1
+    ("valence_slope", 1, "cues"),  # change per second
     ("arousal_slope", 1, "cues"),
-    ("swing", 1, "cues"),
-    ("ternary", 1, "cues"),
+    ("swing", 1, "cues"),  # -1 even (or unknown)..1 triplet; 0 is halfway
+    ("ternary", 1, "cues"),  # -1..1, 0 unknown
     ("log_sigma_valence", 1, "heteroscedastic loss"),
     ("log_sigma_arousal", 1, "heteroscedastic loss"),
     ("family", 16, "cues", GM_FAMILIES),
@@ -151,16 +151,16 @@ N_MOOD = 32  # the part of the embedding that the melody net is given
 MELODY_IN = _vector(
     "melody_in", 64, "none",
     ("mood", N_MOOD, "recognizer"),
-    ("previous_degree", 12, "context", DEGREES),
-    ("chord_tones", 12, "context", DEGREES),
-    ("interval", 1, "context"),
-    ("since_onset", 1, "context"),
-    ("beat_sin", 1, "context"),
+    ("previous_degree", 12, "context", DEGREES),  # one-hot, of kelly's newest melody note; all 0 at a phrase start
+    ("chord_tones", 12, "context", DEGREES),  # 1 per tone of the chord then sounding; all 0 without one
+    ("interval", 1, "context"),  # newest minus the note before, semitones / 12, -1..1
+    ("since_onset", 1, "context"),  # beats since the newest note began / 4, 0..1
+    ("beat_sin", 1, "context"),  # angle 0 on the beat, pi on the off-eighth
     ("beat_cos", 1, "context"),
-    ("bar_sin", 1, "context"),
+    ("bar_sin", 1, "context"),  # angle 0 on the downbeat
     ("bar_cos", 1, "context"),
-    ("phrase_position", 1, "context"),
-    ("phrase_end", 1, "context"),
+    ("phrase_position", 1, "context"),  # 0..1 of the eighth asked for
+    ("phrase_end", 1, "context"),  # 1 in the last half bar of a phrase
 )  # fmt: skip
 
 MELODY_OUT = _vector(
@@ -173,19 +173,19 @@ MELODY_OUT = _vector(
 HARMONY_IN = _vector(
     "harmony_in", 128, "none",
     ("embedding", 64, "recognizer"),
-    ("chroma_2s", 12, "context", DEGREES),
-    ("chroma_8s", 12, "context", DEGREES),
-    ("previous_root", 12, "context", DEGREES),
-    ("previous_quality", 5, "context", CHORD_QUALITIES),
-    ("chord_age", 1, "context"),
+    ("chroma_2s", 12, "context", DEGREES),  # sum 1, or 0 in silence
+    ("chroma_8s", 12, "context", DEGREES),  # the same
+    ("previous_root", 12, "context", DEGREES),  # one-hot; all 0 = no chord
+    ("previous_quality", 5, "context", CHORD_QUALITIES),  # one-hot; sus4 and power count as maj
+    ("chord_age", 1, "context"),  # beats since it began / 8, 0..1
     ("root_before", 12, "context", DEGREES),
-    ("mode", 1, "context"),
+    ("mode", 1, "context"),  # 1 major, -1 minor, 0 unknown
     ("key_confidence", 1, "context"),
-    ("beat_in_bar", 4, "context", ("1", "2", "3", "4")),
-    ("phrase_sin", 1, "context"),
+    ("beat_in_bar", 4, "context", ("1", "2", "3", "4")),  # one-hot, of the beat that is being decided
+    ("phrase_sin", 1, "context"),  # angle 0 at the phrase start, of that beat
     ("phrase_cos", 1, "context"),
-    ("harmonic_rhythm", 1, "context"),
-    ("density", 1, "context"),
+    ("harmonic_rhythm", 1, "context"),  # chord changes per beat over the last 8 beats, 0..1
+    ("density", 1, "context"),  # notes per second / 8, 0..1
 )  # fmt: skip
 
 HARMONY_OUT = _vector(
@@ -203,63 +203,63 @@ DYNAMICS_IN = _vector(
     ("arousal", 1, "recognizer"),
     ("tension", 1, "recognizer"),
     ("intensity", 1, "recognizer"),
-    ("level_fast", 1, "context"),
+    ("level_fast", 1, "context"),  # tick's level_fast; .5 = mezzo-forte
     ("level_slow", 1, "context"),
     ("level_trend", 1, "context"),
     ("level_peak", 1, "context"),
-    ("onset_strength", 1, "context"),
-    ("density", 1, "context"),
-    ("player_gate", 1, "context"),
-    ("brightness", 1, "context"),
+    ("onset_strength", 1, "context"),  # 0..1
+    ("density", 1, "context"),  # notes per second / 8, 0..1
+    ("player_gate", 1, "context"),  # 0 staccato..1 legato
+    ("brightness", 1, "context"),  # as in the embedding
     ("beat_in_bar", 4, "context", ("1", "2", "3", "4")),
-    ("bar_sin", 1, "context"),
+    ("bar_sin", 1, "context"),  # angle 0 on the downbeat, of the note's onset
     ("bar_cos", 1, "context"),
     ("phrase_sin", 1, "context"),
     ("phrase_cos", 1, "context"),
     ("log2_tempo", 1, "context"),  # log2(bpm / 120)
     ("beat_confidence", 1, "context"),
-    ("relative_pitch", 1, "context"),
-    ("interval", 1, "context"),
-    ("metrical_weight", 1, "context"),
-    ("chord_tone", 1, "context"),
+    ("relative_pitch", 1, "context"),  # (pitch - 60) / 24, -1..1
+    ("interval", 1, "context"),  # semitones / 12 from the voice's note before, -1..1
+    ("metrical_weight", 1, "context"),  # 1 downbeat, .75 half bar, .5 beat, .25 off-eighth, 0 between
+    ("chord_tone", 1, "context"),  # 1 or 0
     ("voice", 3, "context", ("melody", "bass", "inner")),
-    ("previous_velocity", 1, "context"),
-    ("since_note", 1, "context"),
-    ("silence", 1, "context"),
+    ("previous_velocity", 1, "context"),  # / 127; 0 = none
+    ("since_note", 1, "context"),  # beats since the voice's note before / 4, 0..1
+    ("silence", 1, "context"),  # seconds of the player's silence / 4, 0..1
 )  # fmt: skip
 
 DYNAMICS_OUT = _vector(
     "dynamics", 16, "sigmoid",
     ("velocity", 1, "MAESTRO"),  # x 127
-    ("velocity_range", 1, "MAESTRO"),
-    ("accent", 1, "MAESTRO, Groove"),
-    ("phrase_arch", 1, "MAESTRO"),
-    ("crescendo", 1, "MAESTRO"),
+    ("velocity_range", 1, "MAESTRO"),  # spread of kelly's velocities around the mean, / 127
+    ("accent", 1, "MAESTRO, Groove"),  # added to a strong beat's velocity, x 32
+    ("phrase_arch", 1, "MAESTRO"),  # added in mid-phrase, x 24
+    ("crescendo", 1, "MAESTRO"),  # 0..1 -> -24..+24 velocity over the phrase
     ("push", 1, "Groove"),  # 0..1 -> -40..+40 ms
     ("jitter", 1, "Groove"),  # 0..1 -> 0..20 ms
-    ("rubato", 1, "rule"),
+    ("rubato", 1, "rule"),  # 0..1 of 5 % tempo freedom
     ("gate", 1, "MAESTRO"),  # 0..1 -> .2..1.1 of the note's length
     ("melody_lead", 1, "rule"),  # 0..1 -> 0..30 ms
-    ("roll", 1, "MAESTRO"),
-    ("pedal", 1, "MAESTRO"),
-    ("velocity_jitter", 1, "MAESTRO, Groove"),
-    ("melody_balance", 1, "rule"),
-    ("bass_balance", 1, "rule"),
+    ("roll", 1, "MAESTRO"),  # 0..1 -> 0..60 ms over a chord
+    ("pedal", 1, "MAESTRO"),  # > .5 = CC64 down
+    ("velocity_jitter", 1, "MAESTRO, Groove"),  # 0..1 -> 0..12 velocity
+    ("melody_balance", 1, "rule"),  # velocity x (.75 + .5 y)
+    ("bass_balance", 1, "rule"),  # the same
     ("expression", 1, "rule"),  # CC11 / 127
 )  # fmt: skip
 
 GROOVE_OUT = _vector(
     "groove", 32, "tanh",
-    ("low", 16, "Groove"),  # onset of the low voice (kick, bass) per 16th of a bar
-    ("high", 8, "Groove"),  # onset of the high voice (snare, accent) per 8th
+    ("low", 16, "Groove"),  # (kick, bass) per 16th of a bar; probability (y + 1) / 2
+    ("high", 8, "Groove"),  # (snare, accent) per 8th; probability (y + 1) / 2
     ("swing", 1, "Groove"),  # -1..1 -> .5...75
-    ("mean_offset", 1, "Groove"),
-    ("offset_spread", 1, "Groove"),
-    ("density", 1, "Groove"),
-    ("syncopation", 1, "Groove"),
-    ("ghost_rate", 1, "Groove"),
-    ("fill_probability", 1, "Groove"),
-    ("half_double", 1, "Groove"),
+    ("mean_offset", 1, "Groove"),  # -1..1 -> -40..+40 ms, + is late
+    ("offset_spread", 1, "Groove"),  # -1..1 -> 0..20 ms
+    ("density", 1, "Groove"),  # -1..1 of hats and fillings per 8th
+    ("syncopation", 1, "Groove"),  # -1..1
+    ("ghost_rate", 1, "Groove"),  # -1..1 -> 0..1
+    ("fill_probability", 1, "Groove"),  # -1..1 -> 0..1, at the end of a phrase
+    ("half_double", 1, "Groove"),  # -1 half time, 1 double time
 )  # fmt: skip
 
 VECTORS = (
