@@ -1,0 +1,391 @@
+"""Settings: frozen dataclasses, filled from flags, environment and TOML files in one function.
+
+Precedence, highest first: flag, ``KELLY_*`` variable, ``./kelly.toml`` (or the file that ``--config``
+names), the user's own ``kelly.toml``, default.  ``Config.origins`` says for every setting which of
+them it came from.  Musical text (keys, chords) stays text here; ``kelly.music`` reads it.
+
+Adding a setting is a field of a dataclass and a row of SETTINGS.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from kelly.errors import ConfigError
+
+FILE_NAME = "kelly.toml"
+DEFAULT_CHANNELS: Mapping[str, int] = MappingProxyType({"chords": 1, "melody": 2, "bass": 3, "drums": 10})
+ARITHMETICS = ("eigen", "stl")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioConfig:
+    """What kelly hears.
+
+    input         "auto", "demo", "file:PATH", or an unambiguous part of a device's name
+    channel       1-based input channel; None mixes all
+    gate_db       dBFS below which nobody plays, -120..0
+    block_frames  frames per callback; 0 lets the driver choose
+    """
+
+    input: str = "auto"
+    channel: int | None = None
+    gate_db: float = -60.0
+    block_frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MidiConfig:
+    """Where the notes go.
+
+    output    "auto", "virtual[:NAME]", "file:PATH", or an unambiguous part of a port's name
+    channels  MIDI channel per part, 1..16, no two alike
+    programs  General MIDI program per part, 1..128 as the charts count; a missing part keeps its own
+    """
+
+    output: str = "auto"
+    channels: Mapping[str, int] = field(default_factory=lambda: DEFAULT_CHANNELS)
+    programs: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class MusicConfig:
+    """What is known about the music in advance; "auto", None and "" leave it to the tracker.
+
+    key        "auto", "C", "Am", "Eb", "F#m", "A minor"
+    tempo_bpm  quarter notes per minute, 30..300
+    meter      "N/4" with N in 2..7
+    chords     one chord per bar, repeated, such as "C Am F G"
+    seed       of every random draw, 0..2**63-1
+    """
+
+    key: str = "auto"
+    tempo_bpm: float | None = None
+    meter: str = "4/4"
+    chords: str = ""
+    seed: int = 0
+
+    @property
+    def beats_per_bar(self) -> int:
+        return int(self.meter.split("/")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsConfig:
+    """Which nets are asked.
+
+    path      folder with the five nets; "" searches as usual
+    strict    a missing or broken net is an error instead of a labelled fallback
+    disabled  nets that are off
+    """
+
+    path: str = ""
+    strict: bool = False
+    disabled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """How it runs.
+
+    arithmetic     "eigen" or "stl": whose rounding the nets follow
+    look_ahead_ms  how far ahead notes are planned at least, 5..500
+    reflex_note    MIDI note struck at each onset without waiting for the musician, None for none
+    """
+
+    arithmetic: str = "eigen"
+    look_ahead_ms: float = 20.0
+    reflex_note: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything a session needs to know.
+
+    origins  where each setting came from, such as {"music.key": "kelly.toml:3"}; unnamed ones are defaults
+    """
+
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    midi: MidiConfig = field(default_factory=MidiConfig)
+    music: MusicConfig = field(default_factory=MusicConfig)
+    models: ModelsConfig = field(default_factory=ModelsConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def items(self) -> Iterable[tuple[str, Any, str]]:
+        """Rows (key, value, origin) in the order of SETTINGS; tables give one row per entry."""
+        for setting in SETTINGS:
+            value = getattr(getattr(self, setting.section), setting.field)
+            if isinstance(value, Mapping):
+                for part, number in value.items():
+                    key = f"{setting.key}.{part}"
+                    yield key, number, self.origins.get(key, "default")
+            else:
+                yield setting.key, value, self.origins.get(setting.key, "default")
+
+
+# Readers: (value, textual) -> value.  ``textual`` values come from flags and the environment.
+Reader = Callable[[Any, bool], Any]
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "true/false", int: "an integer", float: "a number", str: "text", list: "a list", dict: "a table"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _text(choices: tuple[str, ...] = (), pattern: str = "", meaning: str = "") -> Reader:
+    def read(value: Any, textual: bool) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"expected text, found {_kind(value)}")
+        if choices and value not in choices:
+            raise ValueError(f"expected {' or '.join(choices)}, found {value!r}{did_you_mean(value, choices)}")
+        if pattern and not re.fullmatch(pattern, value):
+            raise ValueError(f"expected {meaning}, found {value!r}")
+        return value
+
+    return read
+
+
+def _number(low: float, high: float, whole: bool = False, optional: str = "") -> Reader:
+    noun = "an integer" if whole else "a number"
+
+    def read(value: Any, textual: bool) -> Any:
+        if value is None or (optional and value == optional):
+            return None
+        if textual and isinstance(value, str):
+            try:
+                value = int(value) if whole else float(value)
+            except ValueError:
+                raise ValueError(f"expected {noun}{f' or {optional!r}' if optional else ''}, found {value!r}") from None
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            raise ValueError(f"expected {noun}, found {_kind(value)}")
+        if not low <= value <= high:
+            raise ValueError(f"expected {noun} from {low:g} to {high:g}, found {value}")
+        return value if whole else float(value)
+
+    return read
+
+
+def _switch(value: Any, textual: bool) -> bool:
+    if textual and isinstance(value, str):
+        words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+        if value.lower() not in words:
+            raise ValueError(f"expected true or false, found {value!r}")
+        return words[value.lower()]
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, found {_kind(value)}")
+    return value
+
+
+def _names(value: Any, textual: bool) -> tuple[str, ...]:
+    if textual and isinstance(value, str):
+        value = [name.strip() for name in value.split(",") if name.strip()]
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"expected a list of names, found {_kind(value)}")
+    return tuple(value)
+
+
+def _parts(low: int, high: int) -> Reader:
+    number = _number(low, high, whole=True)
+
+    def read(value: Any, textual: bool) -> dict[str, int]:
+        if textual and isinstance(value, str):
+            value = [item for item in re.split(r"[,\s]+", value) if item]
+        if isinstance(value, list | tuple) and textual:
+            pairs = [str(item).partition("=") for item in value]
+            if bad := [item for item, pair in zip(value, pairs, strict=True) if not pair[1]]:
+                raise ValueError(f"expected PART=N, found {bad[0]!r}")
+            value = {name: text for name, _, text in pairs}
+        if not isinstance(value, Mapping):
+            raise ValueError(f"expected a table of parts, found {_kind(value)}")
+        for name in value:
+            if name not in DEFAULT_CHANNELS:
+                parts = tuple(DEFAULT_CHANNELS)
+                raise ValueError(f"no part is called {name!r}; the parts are {', '.join(parts)}{did_you_mean(name, parts)}")
+        return {name: number(item, textual) for name, item in value.items()}
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row: ``key`` in the file, ``name`` as keyword and flag, ``env`` in the environment."""
+
+    key: str
+    name: str
+    read: Reader
+    env: str = ""
+
+    @property
+    def section(self) -> str:
+        return self.key.partition(".")[0]
+
+    @property
+    def field(self) -> str:
+        return self.key.partition(".")[2]
+
+    @property
+    def variable(self) -> str:
+        return self.env or f"KELLY_{self.name.upper()}"
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+
+SETTINGS = (
+    Setting("audio.input", "audio_in", _text()),
+    Setting("audio.channel", "audio_channel", _number(1, 64, whole=True)),
+    Setting("audio.gate_db", "gate", _number(-120, 0)),
+    Setting("audio.block_frames", "block", _number(0, 8192, whole=True)),
+    Setting("midi.output", "midi_out", _text()),
+    Setting("midi.channels", "midi_channel", _parts(1, 16)),
+    Setting("midi.programs", "program", _parts(1, 128)),
+    Setting("music.key", "key", _text()),
+    Setting("music.tempo_bpm", "tempo", _number(30, 300, optional="auto")),
+    Setting("music.meter", "meter", _text(pattern="[2-7]/4", meaning="a meter from 2/4 to 7/4")),
+    Setting("music.chords", "chords", _text()),
+    Setting("music.seed", "seed", _number(0, 2**63 - 1, whole=True)),
+    Setting("models.path", "models", _text(), env="KELLY_MODELS_PATH"),
+    Setting("models.strict", "strict_models", _switch),
+    Setting("models.disabled", "disable", _names),
+    Setting("engine.arithmetic", "arithmetic", _text(choices=ARITHMETICS)),
+    Setting("engine.look_ahead_ms", "look_ahead", _number(5, 500)),
+    Setting("engine.reflex_note", "reflex", _number(0, 127, whole=True, optional="off")),
+)
+OTHER_VARIABLES = ("KELLY_CONFIG", "KELLY_DEBUG", "KELLY_RT_BACKEND")
+_SECTIONS = {
+    "audio": AudioConfig, "midi": MidiConfig, "music": MusicConfig, "models": ModelsConfig, "engine": EngineConfig,
+}  # fmt: skip
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """'; did you mean X?' for the nearest choice, "" when none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(name), list(choices), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def user_config_path(env: Mapping[str, str] = os.environ) -> Path:
+    """Where the user's own kelly.toml would be; it need not exist."""
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    elif sys.platform == "win32":
+        base = Path(env.get("APPDATA") or Path.home() / "AppData" / "Roaming")
+    else:
+        base = Path(env.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return base / "kelly" / FILE_NAME
+
+
+def load_config(
+    path: str | os.PathLike[str] | None = None,
+    flags: Mapping[str, Any] = MappingProxyType({}),
+    env: Mapping[str, str] = os.environ,
+) -> Config:
+    """The settings in force, each with its origin.
+
+    path     a TOML file in the place of ./kelly.toml; it must exist.  None: KELLY_CONFIG, else ./kelly.toml
+    flags    values by ``Setting.name``, such as {"tempo": 100}; None values are not given
+    env      the environment
+    returns  Config
+    raises   ConfigError: unknown key (with the nearest), wrong type or range, with file and line
+    """
+    layers: list[tuple[Setting, Any, bool, str]] = []
+    named = path if path is not None else env.get("KELLY_CONFIG") or None
+    if (user := user_config_path(env)).is_file():
+        layers += _from_file(user)
+    if named is not None:
+        layers += _from_file(Path(named))
+    elif Path(FILE_NAME).is_file():
+        layers += _from_file(Path(FILE_NAME))
+    layers += [(s, env[s.variable], True, s.variable) for s in SETTINGS if env.get(s.variable)]
+    by_name = {setting.name: setting for setting in SETTINGS}
+    for name, value in flags.items():
+        if name not in by_name:
+            raise ConfigError(f"unknown setting {name!r}{did_you_mean(name, by_name)}")
+        if value is not None and value != ():
+            layers.append((by_name[name], value, True, by_name[name].flag))
+    return _build(layers)
+
+
+def _build(layers: list[tuple[Setting, Any, bool, str]]) -> Config:
+    """Lay the given values, weakest first, over the defaults."""
+    values: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
+    origins: dict[str, str] = {}
+    for setting, raw, textual, origin in layers:
+        try:
+            value = setting.read(raw, textual)
+        except ValueError as error:
+            raise ConfigError(f"{origin}: {setting.key}: {error}") from None
+        if isinstance(value, dict):
+            before = values[setting.section].get(setting.field, DEFAULT_CHANNELS if setting.field == "channels" else {})
+            origins |= {f"{setting.key}.{part}": origin for part in value}
+            value = MappingProxyType({**before, **value})
+        else:
+            origins[setting.key] = origin
+        values[setting.section][setting.field] = value
+    config = Config(**{name: kind(**values[name]) for name, kind in _SECTIONS.items()}, origins=MappingProxyType(origins))
+    _check_channels(config)
+    return config
+
+
+def _check_channels(config: Config) -> None:
+    owners: dict[int, str] = {}
+    for part, channel in config.midi.channels.items():
+        if channel in owners:
+            origin = config.origins.get(f"midi.channels.{part}", config.origins.get(f"midi.channels.{owners[channel]}", ""))
+            raise ConfigError(f"{origin}: midi.channels: {part} and {owners[channel]} share channel {channel}; one part per channel")
+        owners[channel] = part
+
+
+def _from_file(path: Path) -> list[tuple[Setting, Any, bool, str]]:
+    """Rows (setting, value, False, "file:line") of one TOML file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    keys = {setting.key: setting for setting in SETTINGS}
+    rows: list[tuple[Setting, Any, bool, str]] = []
+    for section, table in document.items():
+        origin = _place(path, text, section)
+        if section not in _SECTIONS:
+            near = [key for key in keys if key.endswith(f".{section}")]
+            hint = f"; did you mean {near[0]!r}?" if near else did_you_mean(section, _SECTIONS)
+            raise ConfigError(f"{origin}: unknown key {section!r}{hint}")
+        if not isinstance(table, dict):
+            raise ConfigError(f"{origin}: {section}: expected a table, found {_kind(table)}")
+        for name, value in table.items():
+            key, origin = f"{section}.{name}", _place(path, text, section, name)
+            if key not in keys:
+                raise ConfigError(f"{origin}: unknown key {key!r}{did_you_mean(key, keys)}")
+            rows.append((keys[key], value, False, origin))
+    return rows
+
+
+def _place(path: Path, text: str, section: str, name: str = "") -> str:
+    """"file:line" of a section or of a key within it; only "file" where a scan of the lines can't tell."""
+    current = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*([\w.\s]+?)\s*\]", line):
+            current = header[1].replace(" ", "")
+            found = current in {section, f"{section}.{name}"} and (not name or current == f"{section}.{name}")
+        elif assignment := re.match(r"\s*([\w.\"']+)\s*=", line):
+            dotted = f"{current}.{assignment[1]}".strip(".").replace('"', "").replace("'", "")
+            found = dotted == (f"{section}.{name}" if name else section) or dotted.startswith(f"{section}.{name}.")
+        else:
+            found = False
+        if found:
+            return f"{path}:{number}"
+    return str(path)
