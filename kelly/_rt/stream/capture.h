@@ -17,6 +17,12 @@ typedef struct kelly_gap {
     int64_t frames; /* silence to insert there */
 } kelly_gap;
 
+/* The worker's place in the stream. */
+typedef struct kelly_reader {
+    int64_t read;     /* samples taken from the audio ring */
+    int64_t gap_used; /* frames taken from the gap at hand */
+} kelly_reader;
+
 /* PortAudio's PaStreamCallbackTimeInfo. */
 typedef struct kelly_pa_time {
     double input_adc_s, current_s, output_dac_s;
@@ -122,42 +128,48 @@ static inline int kelly_capture_callback(
     return 0; /* paContinue */
 }
 
+/* [producer] nothing will follow; what was lost last is told now if there is room. */
+static inline void kelly_capture_end(kelly_capture *c) KELLY_REALTIME {
+    kelly_capture_flush_gap(c);
+    kelly_set(&c->ended, 1);
+}
+
 /* [worker] the next piece of the stream, at most n frames.  Returns its length; *samples is NULL where
  * it is a gap.  Give it back with kelly_capture_done. */
 static inline uint64_t kelly_capture_next(
-    kelly_capture *c, int64_t read, uint64_t n, const float **samples
+    kelly_capture *c, const kelly_reader *reader, uint64_t n, const float **samples
 ) KELLY_REALTIME {
     uint64_t ready, told;
     /* Samples first: a gap is told before the samples behind it, so none can be overlooked. */
-    const float *audio = (const float *)kelly_ring_peek(c->audio, n, &ready);
+    *samples = (const float *)kelly_ring_peek(c->audio, n, &ready);
     const kelly_gap *gap = (const kelly_gap *)kelly_ring_peek(c->gaps, 1, &told);
-    *samples = audio;
     if (told) {
-        uint64_t before = (uint64_t)(gap->at - read);
+        uint64_t before = (uint64_t)(gap->at - reader->read);
         if (before == 0) {
+            uint64_t left = (uint64_t)(gap->frames - reader->gap_used);
             *samples = NULL;
-            return (uint64_t)gap->frames < n ? (uint64_t)gap->frames : n;
+            return left < n ? left : n;
         }
         if (before < ready) ready = before;
     }
     return ready;
 }
 
-/* [worker] n frames from kelly_capture_next are used up; *gap_used is the worker's place in a gap. */
+/* [worker] n frames from kelly_capture_next are used up. */
 static inline void kelly_capture_done(
-    kelly_capture *c, int64_t *read, int64_t *gap_used, const float *samples, uint64_t n
+    kelly_capture *c, kelly_reader *reader, const float *samples, uint64_t n
 ) KELLY_REALTIME {
     if (samples != NULL) {
         kelly_ring_skip(c->audio, n);
-        *read += (int64_t)n;
+        reader->read += (int64_t)n;
         return;
     }
     uint64_t told;
     const kelly_gap *gap = (const kelly_gap *)kelly_ring_peek(c->gaps, 1, &told);
-    *gap_used += (int64_t)n;
-    if (told && *gap_used >= gap->frames) {
+    reader->gap_used += (int64_t)n;
+    if (told && reader->gap_used >= gap->frames) {
         kelly_ring_skip(c->gaps, 1);
-        *gap_used = 0;
+        reader->gap_used = 0;
     }
 }
 
