@@ -1,0 +1,44 @@
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+from kelly._rt._layout cimport event_t
+from kelly._rt.stream.capture cimport kelly_capture
+from kelly._rt.stream.histogram cimport histogram_t
+from kelly._rt.stream.ring cimport kelly_cell, kelly_ring
+
+
+cdef struct performer_t:
+    kelly_ring* inputs[2]           # planned events, reflex events
+    kelly_ring* out                 # what goes to the sink
+    kelly_capture* capture          # the live clock; NULL where the conductor's progress is the clock
+    event_t* heap
+    int32_t size
+    int32_t capacity
+    double frames_per_ns
+    double offset                   # live clock: frame = now * frames_per_ns + offset
+    int64_t last_now_ns
+    int64_t last_frames
+    int64_t largest_step            # frames by which the source's counter jumps
+    int64_t ended_at_ns
+    int64_t last_event_frame
+    int64_t slack_frames            # an event is late beyond this
+    kelly_cell progress             # every event before this frame has been handed over [conductor]
+    kelly_cell now                  # the performer's clock, for others to read
+    kelly_cell panic                # request: all notes off
+    kelly_cell stop                 # request: drop what is planned, all notes off, return
+    kelly_cell finish               # request: play what is planned, all notes off, return
+    kelly_cell done
+    kelly_cell performed
+    kelly_cell late
+    kelly_cell panics
+    kelly_cell open_notes
+    histogram_t lateness            # ns behind the event's frame when handed to the sink; planned events
+    histogram_t reflex              # the same for the reflex voice
+    int32_t used_channels           # bit per channel
+    uint8_t open[16][128]
+
+
+cdef class Performer:
+    cdef performer_t* state
+    cdef readonly object inputs     # kept alive: the loop holds their C pointers
+    cdef readonly object out
+    cdef readonly object capture

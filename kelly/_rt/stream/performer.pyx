@@ -1,0 +1,333 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""The scheduler: planned events in, events when they are due out, and no note left hanging.
+
+[performer] One thread runs ``run`` without the GIL: rings -> heap by (frame, off before on, serial)
+-> due -> out ring.  Nothing in the loop locks, allocates or calls Python; one timed sleep per turn.
+
+The clock.  Live, it is the source's frame counter, read every turn and smoothed: the counter jumps
+by whole blocks, so time between jumps comes from the monotonic clock, along the earliest arrivals,
+and never runs further ahead than one block.  Offline it is the conductor's published progress, so a
+file is performed as fast as it is planned and in exactly the same order.
+"""
+
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from kelly._rt._layout cimport event_t
+from kelly._rt.stream.capture cimport Capture, kelly_capture
+from kelly._rt.stream.histogram cimport histogram_add, histogram_summary
+from kelly._rt.stream.ring cimport (
+    Ring, kelly_add, kelly_get, kelly_now_ns, kelly_ring_peek, kelly_ring_room, kelly_ring_size, kelly_ring_skip,
+    kelly_ring_write, kelly_set, kelly_sleep_ns, kelly_take,
+)
+
+from kelly._rt.layout import dtype
+
+cdef enum:
+    POLL_NS = 500_000
+    SAFETY = -2                 # part of the messages that a panic or the end sends by itself
+    REFLEX = -1
+
+SAFETY_PART = SAFETY
+"""``part`` of note-offs and controllers that no musician planned."""
+
+
+cdef int rank(const event_t* e) noexcept nogil:
+    """Within one frame: releases, then controllers and programs, then strikes."""
+    cdef uint8_t kind = e.status & 0xF0
+    if kind == 0x80 or (kind == 0x90 and e.data2 == 0):
+        return 0
+    return 2 if kind == 0x90 else 1
+
+
+cdef bint before(const event_t* a, const event_t* b) noexcept nogil:
+    if a.frame != b.frame:
+        return a.frame < b.frame
+    cdef int ra = rank(a), rb = rank(b)
+    if ra != rb:
+        return ra < rb
+    return a.serial < b.serial
+
+
+cdef void heap_push(performer_t* p, const event_t* e) noexcept nogil:
+    cdef int32_t at = p.size, parent
+    p.size += 1
+    while at > 0:
+        parent = (at - 1) // 2
+        if not before(e, &p.heap[parent]):
+            break
+        p.heap[at] = p.heap[parent]
+        at = parent
+    p.heap[at] = e[0]
+
+
+cdef void heap_pop(performer_t* p) noexcept nogil:
+    """Remove the first event; the caller has read it at heap[0]."""
+    p.size -= 1
+    if p.size == 0:
+        return
+    cdef event_t last = p.heap[p.size]
+    cdef int32_t at = 0, child
+    while True:
+        child = 2 * at + 1
+        if child >= p.size:
+            break
+        if child + 1 < p.size and before(&p.heap[child + 1], &p.heap[child]):
+            child += 1
+        if not before(&p.heap[child], &last):
+            break
+        p.heap[at] = p.heap[child]
+        at = child
+    p.heap[at] = last
+
+
+cdef int64_t clock_read(performer_t* p) noexcept nogil:
+    """The frame that is now."""
+    cdef int64_t frames, now, guess, limit
+    cdef double observed, drift
+    if p.capture == NULL:
+        return kelly_get(&p.progress)
+    frames = kelly_get(&p.capture.frames)
+    now = kelly_now_ns()
+    if kelly_get(&p.capture.ended):
+        if p.ended_at_ns == 0:
+            p.ended_at_ns = now
+            p.last_frames = frames
+        return p.last_frames + <int64_t>((now - p.ended_at_ns) * p.frames_per_ns)      # the tail plays on
+    if frames != p.last_frames:
+        if p.last_frames > 0 and frames - p.last_frames > p.largest_step:
+            p.largest_step = min(frames - p.last_frames, <int64_t>(2.5e8 * p.frames_per_ns))     # a quarter second
+        observed = frames - now * p.frames_per_ns
+        drift = 2e-4 * (now - p.last_now_ns) * p.frames_per_ns       # follow a clock that is up to 200 ppm off
+        if p.last_frames == 0 or observed > p.offset - drift or observed < p.offset - 2.0 * p.largest_step - drift:
+            p.offset = observed                                       # earliest arrival, or a stall is over
+        else:
+            p.offset -= drift
+        p.last_frames = frames
+        p.last_now_ns = now
+    if frames == 0:
+        return 0
+    guess = <int64_t>(now * p.frames_per_ns + p.offset)
+    limit = frames + p.largest_step
+    if guess > limit:
+        guess = limit
+    return guess if guess > frames else frames
+
+
+cdef bint emit(performer_t* p, const event_t* e) noexcept nogil:
+    """Hand one event to the sink and keep the table of sounding notes; False while there is no room."""
+    cdef uint8_t kind = e.status & 0xF0, channel = e.status & 0x0F
+    cdef uint8_t* note
+    if kelly_ring_write(p.out, e, 1) != 1:
+        return False
+    if kind < 0xF0:
+        p.used_channels |= 1 << channel
+    if kind == 0x90 or kind == 0x80:
+        note = &p.open[channel][e.data1 & 0x7F]
+        if kind == 0x90 and e.data2 > 0:
+            if note[0] == 0:
+                kelly_add(&p.open_notes, 1)
+            note[0] = 1
+        else:
+            if note[0]:
+                kelly_add(&p.open_notes, -1)
+            note[0] = 0
+    return True
+
+
+cdef bint emit_bytes(performer_t* p, int64_t frame, int status, int data1, int data2) noexcept nogil:
+    cdef event_t e
+    memset(&e, 0, sizeof(event_t))
+    e.frame = frame
+    e.status, e.data1, e.data2, e.size, e.part = <uint8_t>status, <uint8_t>data1, <uint8_t>data2, 3, SAFETY
+    return emit(p, &e)
+
+
+cdef bint silence(performer_t* p, int64_t frame) noexcept nogil:
+    """Release every sounding note, lift the pedal, all notes off; False while the sink has no room for it all."""
+    cdef int channel, note
+    if kelly_ring_room(p.out) < 16 * 130:
+        return False
+    for channel in range(16):
+        if not p.used_channels >> channel & 1:
+            continue
+        for note in range(128):
+            if p.open[channel][note]:
+                emit_bytes(p, frame, 0x80 | channel, note, 64)
+        emit_bytes(p, frame, 0xB0 | channel, 64, 0)
+        emit_bytes(p, frame, 0xB0 | channel, 123, 0)
+    return True
+
+
+cdef void forget_strikes(performer_t* p) noexcept nogil:
+    """Drop every planned event: their notes are being released anyway."""
+    p.size = 0
+
+
+cdef bint take_in(performer_t* p, int64_t now) noexcept nogil:
+    """Rings -> heap, as far as there is room; True if anything came.
+
+    Only what lies there at the start: a planner that keeps pushing can't fill the heap with its future
+    before the other ring was read.
+    """
+    cdef const event_t* e
+    cdef uint64_t n, waiting
+    cdef int i
+    cdef bint any = False
+    for i in range(2):
+        waiting = kelly_ring_size(p.inputs[i]) if p.inputs[i] != NULL else 0
+        while waiting > 0 and p.size < p.capacity:
+            e = <const event_t*>kelly_ring_peek(p.inputs[i], 1, &n)
+            waiting -= 1
+            if p.capture != NULL and e.part != REFLEX and e.frame + p.slack_frames < now:
+                kelly_add(&p.late, 1)
+            heap_push(p, e)
+            kelly_ring_skip(p.inputs[i], 1)
+            any = True
+    return any
+
+
+cdef bint waiting(performer_t* p) noexcept nogil:
+    cdef int i
+    for i in range(2):
+        if p.inputs[i] != NULL and kelly_ring_size(p.inputs[i]) > 0:
+            return True
+    return p.size > 0
+
+
+cdef void perform(performer_t* p) noexcept nogil:
+    """[performer] until stop or finish."""
+    cdef int64_t now, behind
+    cdef event_t* e
+    cdef bint stopping = False, finishing = False, panicking = False, moved
+    while True:
+        stopping = stopping or kelly_get(&p.stop) != 0
+        # Read before the rings: whatever was planned before `finish` was set is then in them.
+        finishing = finishing or kelly_get(&p.finish) != 0
+        now = clock_read(p)
+        if p.capture == NULL and finishing:
+            now = INT64_MAX
+        kelly_set(&p.now, now)
+        moved = take_in(p, now)
+        if kelly_take(&p.panic):
+            panicking = True
+            kelly_add(&p.panics, 1)
+        if panicking or stopping:
+            while take_in(p, now) or p.size:            # more may wait than the heap holds
+                forget_strikes(p)
+            if silence(p, now if now < INT64_MAX else p.last_event_frame):
+                panicking = False
+                if stopping:
+                    break
+        while p.size and p.heap[0].frame <= now:
+            e = &p.heap[0]
+            if not emit(p, e):
+                break
+            if p.capture != NULL:
+                behind = <int64_t>((now - e.frame) / p.frames_per_ns)
+                histogram_add(&p.reflex if e.part == REFLEX else &p.lateness, behind)
+            kelly_add(&p.performed, 1)
+            p.last_event_frame = e.frame
+            heap_pop(p)
+            moved = True
+        if finishing and not waiting(p):
+            if silence(p, now if now < INT64_MAX else p.last_event_frame):
+                break
+        if not (moved and p.capture == NULL):           # offline, go on while there is something to do
+            kelly_sleep_ns(POLL_NS)
+    kelly_set(&p.done, 1)
+
+
+cdef class Performer:
+    """Plays planned events when they are due.
+
+    planned    ring of events from the conductor
+    out        ring of events to the sink, at least 4096
+    reflex     ring of events from the worker's reflex voice, or None
+    capture    the stream whose frames are the clock; None: the conductor's progress is (offline)
+    capacity   events that may be planned ahead; beyond that they wait in their ring
+    raises     ValueError for a ring of something else than events, or one that is too small
+    thread     [main] constructs; ``run`` belongs to one thread of its own
+    """
+
+    def __cinit__(self, Ring planned not None, Ring out not None, Ring reflex=None, Capture capture=None,
+                  int capacity=16384):
+        for ring in (planned, out, reflex):
+            if ring is not None and ring.dtype != dtype("event"):
+                raise ValueError(f"expected a ring of events, found {ring.dtype}")
+        if out.capacity < 4096 or capacity < 1:
+            raise ValueError("the out ring must hold all notes off on every channel: 4096 events or more")
+        self.state = <performer_t*>calloc(1, sizeof(performer_t))
+        if self.state == NULL:
+            raise MemoryError("no memory for the performer")
+        self.state.heap = <event_t*>calloc(capacity, sizeof(event_t))
+        if self.state.heap == NULL:
+            raise MemoryError("no memory for the performer's heap")
+        self.inputs, self.out, self.capture = (planned, reflex), out, capture
+        self.state.capacity = capacity
+        self.state.inputs[0] = planned.ring
+        self.state.inputs[1] = reflex.ring if reflex is not None else NULL
+        self.state.out = out.ring
+        kelly_set(&self.state.progress, -1)
+        if capture is not None:
+            self.state.capture = capture.capture
+            self.state.frames_per_ns = capture.capture.sample_rate_hz / 1e9
+            self.state.slack_frames = <int64_t>(capture.capture.sample_rate_hz * 0.001)
+
+    def __dealloc__(self):
+        if self.state != NULL:
+            free(self.state.heap)
+            free(self.state)
+
+    def run(self):
+        """Perform until ``stop`` or ``finish``; returns when the last message lies in the out ring.  [performer]"""
+        with nogil:
+            perform(self.state)
+
+    def publish(self, int64_t frame):
+        """Every event due at or before ``frame`` has been pushed.  [conductor]"""
+        kelly_set(&self.state.progress, frame)
+
+    def panic(self):
+        """All notes off now; what was planned is dropped.  [any]"""
+        kelly_set(&self.state.panic, 1)
+
+    def stop(self):
+        """All notes off now, then return.  [any]"""
+        kelly_set(&self.state.stop, 1)
+
+    def finish(self):
+        """Perform everything that was pushed before this call, then all notes off and return.  [conductor]"""
+        kelly_set(&self.state.finish, 1)
+
+    @property
+    def now_frames(self):
+        """The performer's clock."""
+        return kelly_get(&self.state.now)
+
+    @property
+    def done(self):
+        """True after ``run`` has returned."""
+        return kelly_get(&self.state.done) != 0
+
+    @property
+    def open_notes(self):
+        """Notes that were struck and not released."""
+        return kelly_get(&self.state.open_notes)
+
+    def counters(self):
+        return {
+            "performed_events": kelly_get(&self.state.performed),
+            "late_events": kelly_get(&self.state.late),
+            "panics": kelly_get(&self.state.panics),
+            "open_notes": self.open_notes,
+        }
+
+    def lateness(self):
+        """How far behind its frame an event was handed to the sink: count, p50_ms, p99_ms, max_ms (live only)."""
+        return histogram_summary(&self.state.lateness)
+
+    def reflex_latency(self):
+        """The same for the reflex voice, whose frame is the moment of detection."""
+        return histogram_summary(&self.state.reflex)
