@@ -48,7 +48,7 @@ class MidiConfig:
 
     output    "auto", "virtual[:NAME]", "file:PATH", or an unambiguous part of a port's name
     channels  MIDI channel per part, 1..16, no two alike
-    programs  General MIDI program per part, 1..128 as the charts count; a missing part keeps its own
+    programs  General MIDI program per part, 0..127 as on the wire; a missing part keeps its own
     """
 
     output: str = "auto"
@@ -63,7 +63,7 @@ class MusicConfig:
     key        "auto", "C", "Am", "Eb", "F#m", "A minor"
     tempo_bpm  quarter notes per minute, 30..300
     meter      "N/4" with N in 2..7
-    chords     one chord per bar, repeated, such as "C Am F G"
+    chords     one chord per bar, repeated, such as "C Am F G"; with bar lines several: "C | Am F | G"
     seed       of every random draw, 0..2**63-1
     """
 
@@ -248,7 +248,7 @@ SETTINGS = (
     Setting("audio.block_frames", "block", _number(0, 8192, whole=True)),
     Setting("midi.output", "midi_out", _text()),
     Setting("midi.channels", "midi_channel", _parts(1, 16)),
-    Setting("midi.programs", "program", _parts(1, 128)),
+    Setting("midi.programs", "program", _parts(0, 127)),
     Setting("music.key", "key", _text()),
     Setting("music.tempo_bpm", "tempo", _number(30, 300, optional="auto")),
     Setting("music.meter", "meter", _text(pattern="[2-7]/4", meaning="a meter from 2/4 to 7/4")),

@@ -1,0 +1,132 @@
+"""What a command says: data on stdout, narration on stderr, JSON with a schema, a status line on a TTY."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any
+
+import click
+
+
+class Console:
+    """The voice of one command.
+
+    verbosity  -1 quiet (errors only), 0 normal, 1 what libraries say too, 2 tracebacks
+    """
+
+    def __init__(self, verbosity: int = 0, json: bool = False) -> None:
+        self.verbosity, self.json = verbosity, json
+        self._stderr: IO[str] = sys.stderr
+        self._line_shown = False
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a moving line makes sense: stderr is a terminal and nobody asked for quiet."""
+        return self.verbosity >= 0 and self._stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    @property
+    def colour(self) -> bool:
+        return self._stderr.isatty() and not os.environ.get("NO_COLOR")
+
+    def narrate(self, text: str, level: int = 0) -> None:
+        """One or more lines on stderr, if the verbosity is at least ``level``."""
+        if self.verbosity >= level:
+            self.clear_line()
+            print(text, file=self._stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        """Said even when quiet."""
+        self.clear_line()
+        print(self.paint(f"kelly: {text}", "33"), file=self._stderr, flush=True)
+
+    def paint(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+
+    def line(self, text: str) -> None:
+        """Replace the status line; nothing unless interactive."""
+        if self.interactive:
+            width = shutil.get_terminal_size().columns - 1
+            self._stderr.write("\r" + text[:width] + "\x1b[K")
+            self._stderr.flush()
+            self._line_shown = True
+
+    def clear_line(self) -> None:
+        if self._line_shown:
+            self._stderr.write("\r\x1b[K")
+            self._line_shown = False
+
+    def data(self, text: str) -> None:
+        """The answer itself, on stdout."""
+        click.echo(text)
+
+    def report(self, schema: str, payload: Mapping[str, Any]) -> None:
+        """The answer as one JSON object; ``schema`` such as "kelly.devices/1" names and versions its shape."""
+        from json import dumps
+
+        click.echo(dumps({"schema": schema, **payload}, indent=2, ensure_ascii=False, default=plain))
+
+    @contextlib.contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Any]:
+        """Yield ``advance(n)``; a bar on a terminal, silence elsewhere."""
+        if not self.interactive:
+            yield lambda n: None
+            return
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = RichConsole(file=self._stderr, no_color=not self.colour)
+        columns = (TextColumn(label), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True, refresh_per_second=4) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda n: bar.update(task, advance=n)
+
+    @contextlib.contextmanager
+    def captured(self) -> Iterator[None]:
+        """Keep what C libraries write to stderr; show it with -v, or when the block fails under -v."""
+        try:
+            descriptor = sys.stderr.fileno()
+        except (OSError, ValueError, AttributeError):
+            yield
+            return
+        sys.stderr.flush()
+        saved = os.dup(descriptor)
+        with tempfile.TemporaryFile() as sink:
+            os.dup2(sink.fileno(), descriptor)
+            before, self._stderr = self._stderr, os.fdopen(os.dup(saved), "w", encoding="utf-8", errors="replace")
+            try:
+                yield
+            finally:
+                sys.stderr.flush()
+                os.dup2(saved, descriptor)
+                os.close(saved)
+                self._stderr.close()
+                self._stderr = before
+                sink.seek(0)
+                chatter = sink.read().decode("utf-8", "replace").strip()
+                if chatter:
+                    self.narrate("\n".join(f"  | {line}" for line in chatter.splitlines()), level=1)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Columns of text, each as wide as its widest cell; numbers to the right."""
+    cells = [[str(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
+    numeric = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(headings))]
+    return "\n".join(
+        "  ".join(cell.rjust(w) if right else cell.ljust(w) for cell, w, right in zip(row, widths, numeric, strict=True)).rstrip()
+        for row in cells
+    )
+
+
+def plain(value: Any) -> Any:
+    """What JSON can't hold by itself: NumPy scalars, mappings, paths, tuples."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)

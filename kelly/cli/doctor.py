@@ -1,0 +1,242 @@
+"""``kelly doctor``: one page that goes into a bug report as it is."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from kelly.cli.console import Console
+from kelly.cli.options import CONFIG, JSON, MODELS, VOICE, console, options
+from kelly.config import FILE_NAME, OTHER_VARIABLES, SETTINGS, Config, load_config, user_config_path
+from kelly.errors import KellyError
+
+SCHEMA = "kelly.doctor/1"
+CPU_FLAGS = ("sse2", "sse4_2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni")
+SOUNDFONT_FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts", "/opt/homebrew/share/soundfonts")
+
+
+class Line(NamedTuple):
+    """One finding; ``advice`` says what to do when something is wrong, "" when nothing is."""
+
+    name: str
+    value: Any
+    advice: str = ""
+
+
+@click.command("doctor")
+@options(MODELS, CONFIG, JSON, VOICE)
+def command(**flags: Any) -> int:
+    """Report everything a bug report needs.
+
+    Always exits 0: what is missing is a finding, not a failure.
+    """
+    voice = console(flags)
+    with voice.captured():
+        report = examine(flags)
+    if voice.json:
+        voice.report(SCHEMA, {title: [line._asdict() for line in lines] for title, lines in report.items()})
+    else:
+        voice.data(page(report))
+    return 0
+
+
+def examine(flags: dict[str, Any]) -> dict[str, list[Line]]:
+    """Every section's findings; a probe that fails becomes a finding itself."""
+    report: dict[str, list[Line]] = {}
+    config = Config()
+    try:
+        given = {name: value for name, value in flags.items() if name != "config" and not name.startswith("no_")}
+        config = load_config(flags.get("config"), given)
+    except KellyError as error:
+        report["configuration"] = [Line("problem", str(error), "until this is repaired, commands exit 2")]
+    for title, probe in SECTIONS:
+        if title in report:
+            continue
+        try:
+            report[title] = probe(config)
+        except Exception as error:  # the doctor must survive whatever the patient has
+            report[title] = [Line("problem", f"{type(error).__name__}: {error}")]
+    return report
+
+
+def page(report: dict[str, list[Line]]) -> str:
+    """The report as text, 1 line per finding, advice after an arrow."""
+    width = max(len(line.name) for lines in report.values() for line in lines)
+    text = []
+    for title, lines in report.items():
+        text.append(title)
+        text += [f"  {line.name.ljust(width)}  {line.value}{f'  -> {line.advice}' if line.advice else ''}" for line in lines]
+    return "\n".join(text)
+
+
+def version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def tidy(path: str | os.PathLike[str]) -> str:
+    """A path without the user's name in it."""
+    text, home = str(path), str(Path.home())
+    return "~" + text[len(home) :] if text.startswith(home + os.sep) else text
+
+
+def software(config: Config) -> list[Line]:
+    import kelly
+
+    system = f"{platform.system()} {platform.release()}"
+    if sys.platform == "linux":
+        try:
+            system = f"{platform.freedesktop_os_release().get('PRETTY_NAME', 'Linux')}, kernel {platform.release()}"
+        except OSError:
+            pass
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return [
+        Line("kelly", f"{kelly.__version__} in {tidy(Path(kelly.__file__).parent)}"),
+        Line("python", python, "" if sys.version_info[:2] == (3, 11) else "kelly is tested with 3.11 only"),
+        Line("system", f"{system}, {platform.machine()}"),
+        *(Line(name, version(name)) for name in ("numpy", "click", "orjson", "mido", "soundfile")),
+    ]
+
+
+def engine(config: Config) -> list[Line]:
+    import kelly
+    from kelly import _rt
+
+    lines = [Line("backend", kelly.backend())]
+    if why := getattr(_rt, "why", None):
+        lines.append(Line("because", why() if callable(why) else why))
+    forced = os.environ.get("KELLY_RT_BACKEND")
+    lines.append(Line("KELLY_RT_BACKEND", forced or "not set"))
+    return lines
+
+
+def processor(config: Config) -> list[Line]:
+    name, flags = platform.processor() or platform.machine(), ""
+    try:
+        for row in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            key, _, value = row.partition(":")
+            name = value.strip() if key.strip() == "model name" else name
+            flags = value if key.strip() in ("flags", "Features") else flags
+    except OSError:
+        pass
+    known = [flag for flag in CPU_FLAGS if flag in flags.split()]
+    lines = [Line("model", name), Line("cores", os.cpu_count())]
+    lines.append(Line("features", " ".join(known) or "not readable on this system"))
+    governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    if governor.is_file():
+        value = governor.read_text(encoding="utf-8").strip()
+        lines.append(Line("governor", value, "" if value == "performance" else "'performance' keeps latencies even"))
+    return lines
+
+
+def privileges(config: Config) -> list[Line]:
+    try:
+        import resource
+    except ImportError:
+        return [Line("limits", "not readable on this system")]
+    unlimited = resource.RLIM_INFINITY
+    lines = []
+    for name, number, enough, advice in (
+        ("rtprio", getattr(resource, "RLIMIT_RTPRIO", None), 1, "add a line '@audio - rtprio 95' to limits.d, join group audio"),
+        ("memlock", getattr(resource, "RLIMIT_MEMLOCK", None), 1 << 26, "add a line '@audio - memlock unlimited' to limits.d"),
+    ):
+        if number is not None:
+            soft, _ = resource.getrlimit(number)
+            fine = soft == unlimited or soft >= enough or (hasattr(os, "geteuid") and os.geteuid() == 0)
+            lines.append(Line(name, "unlimited" if soft == unlimited else soft, "" if fine else advice))
+    return lines
+
+
+def audio(config: Config) -> list[Line]:
+    from kelly.audio.devices import audio_inputs, portaudio_version
+
+    lines = [Line("sounddevice", version("sounddevice"))]
+    try:
+        lines.append(Line("PortAudio", portaudio_version()))
+        inputs = audio_inputs()
+        lines.append(Line("inputs", len(inputs), "" if inputs else "kelly live will play its demo"))
+    except KellyError as error:
+        lines.append(Line("PortAudio", "not usable", str(error)))
+    return lines
+
+
+def midi(config: Config) -> list[Line]:
+    from kelly.midi.ports import midi_apis, midi_outputs, virtual_ports
+
+    lines = [Line("python-rtmidi", version("python-rtmidi"))]
+    try:
+        lines.append(Line("APIs", ", ".join(midi_apis()) or "none"))
+        virtual = virtual_ports()
+        lines.append(Line("virtual ports", "yes" if virtual else "no", "" if virtual else "kelly live will write a MIDI file"))
+        lines.append(Line("outputs", len(midi_outputs())))
+    except KellyError as error:
+        lines.append(Line("MIDI", "not usable", str(error)))
+    return lines
+
+
+def nets(config: Config) -> list[Line]:
+    import kelly
+
+    five = kelly.MultiModelProcessor(config.models.path or None, arithmetic=config.engine.arithmetic)
+    lines = []
+    for slot in five.slots():
+        if slot.source == "model":
+            digest = slot.sha256[:12] if slot.sha256 else "?"
+            lines.append(Line(slot.name, f"model  sha256 {digest}  {slot.nbytes} bytes  {slot.latency_us:.0f} us  {tidy(slot.path)}"))
+        else:
+            lines.append(Line(slot.name, slot.source, slot.reason))
+    return lines
+
+
+def sound(config: Config) -> list[Line]:
+    lines = []
+    for program, arguments in (("fluidsynth", ["--version"]), ("timidity", ["--version"])):
+        if path := shutil.which(program):
+            done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=10, check=False)
+            words = [row for row in done.stdout.splitlines() if any(c.isdigit() for c in row)]
+            lines.append(Line(program, words[0].strip() if words else path))
+        else:
+            lines.append(Line(program, "not found"))
+    fonts = find_soundfonts()
+    lines.append(Line("soundfonts", ", ".join(fonts) or "none", "" if fonts else "Debian/Ubuntu: apt install fluid-soundfont-gm"))
+    return lines
+
+
+def find_soundfonts() -> list[str]:
+    """General MIDI soundfonts where distributions put them, FluidR3 first."""
+    found = [str(path) for folder in SOUNDFONT_FOLDERS for path in Path(folder).glob("*.sf[23]")]
+    return sorted(found, key=lambda path: ("FluidR3_GM" not in path, path))
+
+
+def configuration(config: Config) -> list[Line]:
+    lines = []
+    for path in (user_config_path(), Path(os.environ.get("KELLY_CONFIG") or FILE_NAME)):
+        lines.append(Line(tidy(path), "read" if path.is_file() else "absent"))
+    lines += [Line(key, f"{value}  ({tidy(origin)})") for key, value, origin in config.items() if origin != "default"]
+    known = {setting.variable for setting in SETTINGS} | set(OTHER_VARIABLES)
+    strange = [name for name in sorted(os.environ) if name.startswith("KELLY_") and name not in known]
+    return lines + [Line(name, "set", "kelly reads no such variable") for name in strange]
+
+
+SECTIONS: tuple[tuple[str, Callable[[Config], list[Line]]], ...] = (
+    ("software", software),
+    ("engine", engine),
+    ("processor", processor),
+    ("real-time privileges", privileges),
+    ("audio", audio),
+    ("MIDI", midi),
+    ("nets", nets),
+    ("sound of MIDI files", sound),
+    ("configuration", configuration),
+)

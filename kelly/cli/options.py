@@ -1,0 +1,97 @@
+"""Options that several commands share, and how they become a Config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from kelly._rt.contract import NET_NAMES
+from kelly.cli.console import Console
+from kelly.config import ARITHMETICS, Config, load_config
+from kelly.errors import ConfigError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SOUND = (
+    click.option("--audio-in", metavar="SOURCE", help="A device (part of its name), file:PATH, demo, or auto."),
+    click.option("--audio-channel", metavar="N", help="Listen to input channel N only (from 1); default: all, mixed."),
+    click.option("--block", metavar="FRAMES", help="Frames per callback; 0 lets the driver choose."),
+)
+PORT = (
+    click.option(
+        "--midi-out", metavar="[SINK]", is_flag=False, flag_value="auto",
+        help="virtual[:NAME], a port (part of its name), file:PATH, or auto, which is also what the bare flag means.",
+    ),
+)  # fmt: skip
+MUSIC = (
+    click.option("--key", metavar="KEY", help='auto, C, Am, Eb, F#m, "A minor", ...'),
+    click.option("--tempo", metavar="BPM", help="Quarter notes per minute, or auto."),
+    click.option("--meter", metavar="N/4", help="Beats per bar, 2/4 to 7/4; default 4/4."),
+    click.option("--chords", metavar="CHORDS", help='One chord per bar, repeated: "C Am F G".'),
+    click.option("--gate", metavar="DB", help="Level below which nobody plays, dBFS; default -60."),
+    click.option("--seed", metavar="N", help="Seed of every random draw; the same seed plays the same notes."),
+    click.option("--look-ahead", metavar="MS", help="Plan notes at least this far ahead; default 20."),
+    click.option("--reflex", metavar="NOTE", help="Strike this MIDI note at every onset at once; off by default."),
+    click.option("--midi-channel", metavar="PART=N", multiple=True, help="MIDI channel of a part: bass=3. Repeatable."),
+    click.option("--program", metavar="PART=N", multiple=True, help="General MIDI program, 0..127, of a part. Repeatable."),
+)
+MODELS = (
+    click.option("--models", metavar="FOLDER", help="Where the five nets are."),
+    click.option("--strict-models", is_flag=True, default=None, help="Exit 4 when a net is missing or broken."),
+    click.option("--disable", metavar="NET", multiple=True, help="Switch a net off. Repeatable."),
+    *(
+        click.option(f"--no-{name}", f"no_{name}", is_flag=True, help=f"The same as --disable {name}.")
+        for name in NET_NAMES
+    ),
+    click.option("--arithmetic", type=click.Choice(ARITHMETICS), help="Whose rounding the nets follow."),
+)  # fmt: skip
+CONFIG = (click.option("--config", metavar="FILE", help="Read this file in the place of ./kelly.toml."),)
+JSON = (click.option("--json", "json", is_flag=True, help="Report as JSON on stdout."),)
+VOICE = (
+    click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors."),
+    click.option("-v", "--verbose", count=True, help="Also what libraries say; twice: tracebacks."),
+)
+
+
+def options(*groups: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+    """Apply groups of options in the order of the help page."""
+
+    def apply(function: F) -> F:
+        for group in reversed(groups):
+            for option in reversed(group):
+                function = option(function)
+        return function
+
+    return apply
+
+
+def console(flags: dict[str, Any]) -> Console:
+    """Take -q, -v and --json out of the flags."""
+    quiet, verbose = flags.pop("quiet", False), flags.pop("verbose", 0)
+    return Console(-1 if quiet else verbose, flags.pop("json", False))
+
+
+def settings(flags: Mapping[str, Any]) -> Config:
+    """The Config of a command line: flags over environment over files, musical text and net names checked.
+
+    raises  ConfigError
+    """
+    given = dict(flags)
+    path = given.pop("config", None)
+    off = [name for name in NET_NAMES if given.pop(f"no_{name}", False)]
+    disable = (*given.pop("disable", ()), *off)
+    config = load_config(path, {**given, "disable": disable})
+    check(config)
+    return config
+
+
+def check(config: Config) -> None:
+    """Refuse keys, chords and nets that don't exist before anything is opened."""
+    from kelly.config import did_you_mean
+
+    for name in config.models.disabled:
+        if name not in NET_NAMES:
+            origin = config.origins.get("models.disabled", "models.disabled")
+            raise ConfigError(f"{origin}: no net is called {name!r}; the nets are {', '.join(NET_NAMES)}{did_you_mean(name, NET_NAMES)}")
