@@ -140,6 +140,7 @@ cdef bint emit_bytes(performer_t* p, int64_t frame, int status, int data1, int d
     cdef event_t e
     memset(&e, 0, sizeof(event_t))
     e.frame = frame
+    e.serial = <int64_t>1 << 61             # after whatever was planned for that frame
     e.status, e.data1, e.data2, e.size, e.part = <uint8_t>status, <uint8_t>data1, <uint8_t>data2, 3, SAFETY
     return emit(p, &e)
 

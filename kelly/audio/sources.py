@@ -1,0 +1,251 @@
+"""Where the sound comes from: a device, a file, the bundled demo.
+
+Every source writes into a Capture (kelly/_rt/stream/capture.pyx), whose frame counter is the clock
+of the session.  Only devices drop; whoever plays a file waits for room.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelly import chatter
+from kelly._rt.stream.capture import Capture
+from kelly.audio.devices import AudioInput, default_input, find_input, portaudio, translated
+from kelly.errors import AudioDeviceError, AudioFileError
+
+DEMO = Path(__file__).with_name("demo.ogg")
+TAIL_S = 2.0
+"""Silence after the last frame of a file, in which the phrase ends."""
+
+DEVICE_CHANNELS = 2
+"""Inputs of a device that are mixed where no channel is chosen; an interface with 18 is not a choir."""
+
+CLOSE_S = 2.0
+
+
+class Source(Protocol):
+    """What a session needs of a source."""
+
+    name: str
+    sample_rate_hz: float
+    total_frames: int | None
+    capture: Capture
+
+    def start(self) -> None:
+        """Begin to deliver.  [main]"""
+
+    def stop(self) -> None:
+        """Deliver nothing more; idempotent, returns within seconds whatever the driver does.  [main]"""
+
+    @property
+    def alive(self) -> bool:
+        """False when the device has gone; a source that ended by itself is still alive."""
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended it before its time."""
+
+
+class FileSource:
+    """An audio file, played in real time or as fast as the engine takes it.
+
+    path      anything libsndfile reads, at any rate
+    channel   0-based, None for the mean of all
+    realtime  True: paced by the monotonic clock, like a device
+    raises    AudioFileError for a file that is missing, empty or unreadable
+    thread    [main]; reads on a thread of its own, which waits without the GIL
+    """
+
+    def __init__(self, path: str | Path, channel: int | None = None, realtime: bool = True) -> None:
+        self.path, self.realtime = Path(path), realtime
+        self._file = _open_sound(self.path)
+        self.name = self.path.name
+        self.sample_rate_hz = float(self._file.samplerate)
+        self.total_frames: int | None = self._file.frames + int(TAIL_S * self._file.samplerate)
+        channels = int(self._file.channels)
+        if channel is not None and channel >= channels:
+            self._file.close()
+            raise AudioFileError(f"{self.path}: channel {channel + 1} does not exist; the file has {channels}")
+        self.capture = Capture(self.sample_rate_hz, channels, channel, lossless=True)
+        self._error: Exception | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kelly-source", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.capture.stop()
+        if self._thread.ident is not None:
+            self._thread.join(CLOSE_S)
+        else:
+            self._file.close()
+
+    @property
+    def alive(self) -> bool:
+        return True
+
+    @property
+    def error(self) -> Exception | None:
+        return self._error
+
+    def _run(self) -> None:
+        """[source] the file, then silence, then the end."""
+        started, fed = time.monotonic(), 0
+        try:
+            for block in self._blocks():
+                fed += len(block)
+                if self.realtime:  # a block can be heard once its last frame has sounded
+                    self._stopping.wait(max(0.0, started + fed / self.sample_rate_hz - time.monotonic()))
+                if self._stopping.is_set():
+                    break
+                self.capture.feed(block)
+        except Exception as error:
+            self._error = AudioFileError(f"{self.path}: reading stopped after {fed / self.sample_rate_hz:.1f} s: {error}")
+        finally:
+            self.capture.end()
+            self._file.close()
+
+    def _blocks(self) -> Iterator[NDArray[np.float32]]:
+        """10 ms at a time like a device, or large ones."""
+        rate = int(self.sample_rate_hz)
+        buffer = np.zeros((max(1, rate // 100) if self.realtime else 16384, self.capture.channels), np.float32)
+        while len(block := self._file.read(out=buffer)):
+            yield block
+        buffer[:] = 0.0
+        left = int(TAIL_S * rate)
+        while left > 0:
+            yield buffer[:left]
+            left -= len(buffer)
+
+
+class LiveSource:
+    """An audio input, at its own rate, through a callback that never meets Python.
+
+    device        from kelly.audio.devices
+    channel       0-based, None for the mean of the first two
+    block_frames  per callback; 0 lets the driver choose
+    raises        AudioDeviceError when the device refuses
+    thread        [main]
+    """
+
+    total_frames: int | None = None
+
+    def __init__(self, device: AudioInput, channel: int | None = None, block_frames: int = 0) -> None:
+        sounddevice = portaudio()
+        if channel is not None and channel >= device.channels:
+            raise AudioDeviceError(f"{device.name}: channel {channel + 1} does not exist; the device has {device.channels}")
+        channels = min(device.channels, max(DEVICE_CHANNELS, (channel or 0) + 1))
+        self.name, self.sample_rate_hz = device.name, device.sample_rate_hz
+        self.capture = Capture(self.sample_rate_hz, channels, channel)
+        ffi, self._stopped = sounddevice._ffi, False
+        try:
+            with chatter.captured():
+                self._stream: Any = sounddevice._StreamBase(
+                    kind="input",
+                    device=device.index,
+                    channels=channels,
+                    samplerate=self.sample_rate_hz,
+                    dtype="float32",
+                    latency="low",
+                    blocksize=block_frames,
+                    callback=ffi.cast("void*", self.capture.callback_address),
+                    userdata=ffi.cast("void*", self.capture.state_address),
+                    wrap_callback=None,
+                )
+        except (sounddevice.PortAudioError, ValueError) as error:
+            raise translated(error, f"opening {device.name!r}") from error
+        if self._stream.samplerate != self.sample_rate_hz:
+            rate = self._stream.samplerate
+            self.stop()
+            raise AudioDeviceError(f"{device.name}: asked for {self.sample_rate_hz:g} Hz, found {rate:g}")
+
+    def start(self) -> None:
+        import sounddevice
+
+        try:
+            with chatter.captured():
+                self._stream.start()
+        except sounddevice.PortAudioError as error:
+            raise translated(error, f"starting {self.name!r}") from error
+
+    def stop(self) -> None:
+        """A driver whose server has died may never return from here, so it gets a thread and two seconds."""
+        if self._stopped:
+            return
+        self._stopped = True
+
+        def close() -> None:
+            with suppress(Exception):
+                self._stream.abort()
+                self._stream.close()
+
+        closer = threading.Thread(target=close, name="kelly-close", daemon=True)
+        with chatter.captured():
+            closer.start()
+            closer.join(CLOSE_S)
+        self.capture.stop()
+        self.capture.end()
+
+    @property
+    def alive(self) -> bool:
+        return self._stopped or bool(self._stream.active)
+
+    @property
+    def error(self) -> Exception | None:
+        return None
+
+
+def open_source(text: str, channel: int | None = None, block_frames: int = 0, realtime: bool = True) -> tuple[Source, str]:
+    """The source that ``--audio-in`` names.
+
+    text      "auto", "demo", "file:PATH", or a part of a device's name
+    channel   1-based, None for the default mix
+    returns   the source, and a sentence about what "auto" chose ("" otherwise)
+    raises    AudioDeviceError, AudioFileError
+    """
+    index = None if channel is None else channel - 1
+    if text == "demo":
+        return FileSource(DEMO, index, realtime), ""
+    if text.startswith("file:"):
+        return FileSource(text.removeprefix("file:"), index, realtime), ""
+    if text != "auto":
+        return LiveSource(find_input(text), index, block_frames), ""
+    try:
+        device = default_input()
+        if device is not None:
+            return LiveSource(device, index, block_frames), f"listening to {device.name}"
+        why = "no audio input was found"
+    except AudioDeviceError as error:
+        why = str(error)
+    return FileSource(DEMO, None, realtime), f"{why}: playing the bundled demo"
+
+
+def _open_sound(path: Path) -> Any:
+    """An open soundfile; AudioFileError says what is wrong with it."""
+    import soundfile
+
+    if not path.exists():
+        raise AudioFileError(f"{path}: no such file")
+    if path.is_dir():
+        raise AudioFileError(f"{path}: is a folder, expected an audio file")
+    if path.stat().st_size == 0:
+        raise AudioFileError(f"{path}: the file is empty")
+    try:
+        file = soundfile.SoundFile(str(path))
+    except (RuntimeError, TypeError, OSError) as error:
+        detail = str(getattr(error, "error_string", error)).rstrip(".")
+        raise AudioFileError(f"{path}: not readable as audio: {detail}") from error
+    if file.frames <= 0:
+        file.close()
+        raise AudioFileError(f"{path}: the file holds no audio")
+    return file
