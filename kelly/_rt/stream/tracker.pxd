@@ -1,0 +1,116 @@
+# The tracker's state: plain structs, so that the worker's thread needs no memory but this.
+# Each struct belongs to the .pxi part of the same name, which says what its numbers mean.
+
+from libc.stdint cimport int32_t, int64_t
+
+from kelly._rt._layout cimport analysis_t, tick_t
+
+cdef enum:
+    PERIOD_MIN = 32  # hops per beat, 187 bpm
+    PERIOD_MAX = 108  # 55 bpm
+    N_PERIODS = PERIOD_MAX - PERIOD_MIN + 1
+    N_CELLS = N_PERIODS * (PERIOD_MIN + PERIOD_MAX) // 2
+    N_PHASES = 48  # bins of the phase histogram
+    N_LEVELS = 128  # ticks of level memory, 5.1 s
+    N_ONSETS = 64
+    N_QUALITIES = 7
+    N_CHORDS = 12 * N_QUALITIES
+    N_MEMORY = 512  # beats of chord memory, a power of two
+    N_LOOPS = 16  # bars
+    MAX_BAR = 16  # beats
+    MAX_GIVEN = 1024  # beats of a given progression
+
+
+cdef struct level_state:
+    double gate_db
+    int open, heard, quiet_hops
+    double silence_s
+    double fast, slow, peak
+    float loudest_db, onset
+    float recent[N_LEVELS]
+    int64_t n_recent
+    int64_t onset_hops[N_ONSETS]
+    int64_t n_onsets, hop, first_hop
+
+
+cdef struct key_state:
+    int given
+    double recent[12]
+    double slow[12]
+    double long_term[12]
+    double played_s, held_s, confidence
+    int tonic, mode, candidate
+
+
+cdef struct pulse_state:
+    float belief[N_CELLS]
+    float floor_[N_PERIODS]
+    float change[N_PERIODS * N_PERIODS]
+    float leaving[N_PERIODS]
+    int first[N_PERIODS]
+    int head[N_PERIODS]
+    double peak, mean
+    double period_hops, phase, confidence
+
+
+cdef struct grid_state:
+    double rate
+    int given, beats_per_bar, bar_fixed
+    double beat, next, period
+    int64_t count, bar_shift
+    double confidence, trusted_s, away_s
+    int locked, astray
+    double error_sum, error_weight
+    int settled
+    double onset_frames[N_ONSETS]
+    double onset_weights[N_ONSETS]
+    int64_t n_onsets
+    double accent[MAX_BAR]
+    int accent_beats, accent_votes
+
+
+cdef struct beat_memory:
+    int64_t beat
+    float chroma[12]
+    float bass[12]
+    int chord
+    float confidence
+
+
+cdef struct chord_state:
+    float template_[N_CHORDS * 12]
+    double posterior[N_CHORDS]
+    double work[N_CHORDS]
+    double fit[N_CHORDS]
+    double beat_chroma[12]
+    double beat_bass[12]
+    double open_hops, hops
+    beat_memory memory[N_MEMORY]
+    double loop_match[N_LOOPS]
+    double loop_weight[N_LOOPS]
+    int loop_bars
+    double loop_confidence
+    int current, before
+    int64_t since_beat, decided_beat
+    double confidence, change_rate
+    int n_given
+    int32_t given[MAX_GIVEN]
+
+
+cdef class Tracker:
+    cdef level_state level
+    cdef key_state key
+    cdef pulse_state pulse
+    cdef grid_state grid
+    cdef chord_state chords
+    cdef int64_t frame, index, asked_beat, groove_beat
+    cdef double lead_beats
+    cdef readonly int phrase_bars
+    cdef bint harmony_due, groove_due
+
+    cdef void clear(self) noexcept nogil
+    cdef void take_given(self, int64_t beat) noexcept nogil
+    cdef void hop(self, const analysis_t* a) noexcept nogil
+    cdef void tick(self, const float* features, const float* embedding, tick_t* out) noexcept nogil
+    cdef void harmony_context(self, const float* embedding, float* x) noexcept nogil
+    cdef void choose_chord(self, const float* harmony, tick_t* out) noexcept nogil

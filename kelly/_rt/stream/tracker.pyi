@@ -1,0 +1,32 @@
+"""Python's face of the tracker."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pair = tuple[int, int]
+
+class Tracker:
+    phrase_bars: int
+    def __init__(
+        self,
+        sample_rate_hz: int,
+        key: Pair | None = None,
+        tempo_bpm: float | None = None,
+        beats_per_bar: int = 4,
+        chords: Sequence[Pair | Sequence[Pair]] | None = None,
+        look_ahead_beats: float = 0.25,
+        gate_db: float = -60.0,
+    ) -> None: ...
+    @property
+    def loop(self) -> tuple[int, float]: ...
+    def reset(self) -> None: ...
+    def run(
+        self,
+        analyses: NDArray[Any],
+        features: NDArray[np.float32] | None = None,
+        harmony: NDArray[np.float32] | None = None,
+    ) -> NDArray[Any]: ...
+    def context(self, embedding: NDArray[np.float32] | None = None) -> NDArray[np.float32]: ...

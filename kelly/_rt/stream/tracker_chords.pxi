@@ -1,0 +1,288 @@
+# Chords: what is sounding, what usually comes next here, and what to play from the coming beat.
+#
+# A chord is quality * 12 + root (absolute pitch class), 84 in all; -1 is none.  At the end of every
+# beat a forward filter takes that beat's chroma and bass in and the beat is remembered.  Half a beat
+# before a beat the coming chord is chosen:
+#     (1 - trust) * [stay with what sounds | change: prior of the key x harmony net]  +  trust * loop
+# where the loop is what came at this place one period (1..16 bars) ago, and its trust is how well the
+# last bars repeated those before.  Changes are likelier on downbeats and happen on beats only.
+
+cdef double CHORD_SHARPNESS = 14.0  # nats per unit of cosine
+cdef double BASS_SHARPNESS = 2.5
+cdef double LOOP_MAXIMUM = 0.92
+
+# Nats against a chord in a key, by quality (maj min 7 m7 dim) and degree; 9 is "hardly ever".
+cdef double[5][12] MAJOR_COST = [
+    [0.0, 3.2, 2.2, 2.4, 2.2, 0.2, 3.6, 0.1, 2.2, 2.2, 1.5, 3.4],
+    [3.0, 3.8, 0.4, 3.8, 0.9, 2.2, 3.8, 2.4, 3.8, 0.2, 3.4, 2.8],
+    [2.6, 4.2, 2.5, 4.2, 2.6, 3.0, 4.5, 0.8, 4.0, 2.5, 3.0, 3.8],
+    [4.0, 4.5, 1.1, 4.5, 1.7, 3.6, 4.5, 3.2, 4.5, 1.2, 4.5, 3.6],
+    [4.0, 3.6, 3.6, 4.0, 4.0, 4.0, 3.4, 4.0, 4.0, 4.0, 4.5, 1.6],
+]
+cdef double[5][12] MINOR_COST = [
+    [2.6, 2.4, 3.2, 0.4, 3.6, 2.0, 3.8, 0.6, 0.3, 3.6, 0.4, 3.8],
+    [0.0, 3.6, 2.6, 3.2, 4.0, 0.3, 4.0, 1.0, 3.6, 3.6, 2.8, 4.0],
+    [2.8, 4.0, 3.4, 3.0, 4.0, 2.6, 4.5, 0.8, 2.8, 4.0, 1.3, 4.0],
+    [1.2, 4.5, 2.4, 4.0, 4.5, 1.4, 4.5, 2.2, 4.5, 4.0, 3.6, 4.5],
+    [4.0, 4.2, 1.6, 4.5, 4.2, 4.2, 4.2, 3.8, 4.2, 3.6, 4.2, 2.2],
+]
+cdef double[7] QUALITY_COST = [0.0, 0.2, 1.2, 1.5, 2.2, 2.4, 2.4]
+cdef int[7][5] CHORD_TONES = [
+    [0, 4, 7, -1, -1], [0, 3, 7, -1, -1], [0, 4, 7, 10, -1], [0, 3, 7, 10, -1], [0, 3, 6, -1, -1],
+    [0, 5, 7, -1, -1], [0, 7, -1, -1, -1],
+]
+cdef double[5] TONE_WEIGHTS = [1.0, 0.9, 0.8, 0.6, 0.0]
+
+
+cdef void chords_prepare(chord_state* s) noexcept nogil:
+    # Templates: the tones' magnitudes with their third and fifth partials, length 1, mean removed.
+    cdef int c, q, root, i, tone
+    cdef double mean, norm
+    cdef double v[12]
+    for q in range(N_QUALITIES):
+        for root in range(12):
+            c = q * 12 + root
+            memset(v, 0, sizeof(v))
+            for i in range(5):
+                tone = CHORD_TONES[q][i]
+                if tone >= 0:
+                    v[(root + tone) % 12] += TONE_WEIGHTS[i]
+                    v[(root + tone + 7) % 12] += 0.15 * TONE_WEIGHTS[i]
+                    v[(root + tone + 4) % 12] += 0.06 * TONE_WEIGHTS[i]
+            mean = norm = 0.0
+            for i in range(12):
+                mean += v[i] / 12.0
+            for i in range(12):
+                norm += (v[i] - mean) * (v[i] - mean)
+            for i in range(12):
+                s.template_[c * 12 + i] = <float>((v[i] - mean) / sqrt(norm))
+
+
+cdef void chords_clear(chord_state* s) noexcept nogil:
+    cdef int i
+    for i in range(N_CHORDS):
+        s.posterior[i] = 1.0 / N_CHORDS
+    memset(s.beat_chroma, 0, sizeof(s.beat_chroma))
+    memset(s.beat_bass, 0, sizeof(s.beat_bass))
+    s.open_hops = s.hops = 0.0
+    for i in range(N_MEMORY):
+        s.memory[i].beat, s.memory[i].chord = -1, -1
+    for i in range(N_LOOPS):
+        s.loop_match[i] = s.loop_weight[i] = 0.0
+    s.loop_bars, s.loop_confidence = 0, 0.0
+    s.current = s.before = -1
+    s.since_beat = s.decided_beat = 0
+    s.confidence = s.change_rate = 0.0
+
+
+cdef void chords_hop(chord_state* s, const analysis_t* a, int open) noexcept nogil:
+    cdef int i
+    s.hops += 1.0
+    if open:
+        s.open_hops += 1.0
+        for i in range(12):
+            s.beat_chroma[i] += sqrt(max(finite(a.chroma[i], 0.0), 0.0))
+            s.beat_bass[i] += sqrt(max(finite(a.bass_chroma[i], 0.0), 0.0))
+
+
+cdef double centred(const double* v, float* out) noexcept nogil:
+    # Mean removed, length 1; returns the length there was, 0 and zeros where there is nothing.
+    cdef double mean = 0.0, norm = 0.0
+    cdef int i
+    for i in range(12):
+        mean += v[i] / 12.0
+    for i in range(12):
+        norm += (v[i] - mean) * (v[i] - mean)
+    norm = sqrt(norm)
+    for i in range(12):
+        out[i] = <float>((v[i] - mean) / norm) if norm > 1e-12 else 0.0
+    return norm
+
+
+cdef double dot12(const float* x, const float* y) noexcept nogil:
+    cdef double total = 0.0
+    cdef int i
+    for i in range(12):
+        total += x[i] * y[i]
+    return total
+
+
+cdef double chord_cost(int c, const key_state* key) noexcept nogil:
+    # Nats against a chord before anything is heard.
+    cdef int quality = c // 12, degree
+    cdef double known = QUALITY_COST[quality]
+    if key.tonic < 0:
+        return known
+    degree = (c % 12 - key.tonic + 12) % 12
+    if quality == 5:
+        return known if degree == 7 else 4.5
+    if quality == 6:
+        return known if degree == 0 else 4.5
+    known = MAJOR_COST[quality][degree] if key.mode > 0 else MINOR_COST[quality][degree]
+    return known * key.confidence + QUALITY_COST[quality] * (1.0 - key.confidence)
+
+
+cdef double chord_stay(int64_t place, int beats_per_bar) noexcept nogil:
+    # Probability that the chord does not change on this place of the bar.
+    if place == 0:
+        return 0.45
+    return 0.75 if beats_per_bar % 2 == 0 and place == beats_per_bar // 2 else 0.88
+
+
+cdef void chords_evidence(chord_state* s, double weight, const key_state* key) noexcept nogil:
+    # s.work *= likelihood of the beat's chroma, normalised.  weight: 0..1, how much of a beat it is.
+    cdef float chroma[12]
+    cdef float bass[12]
+    cdef double total = 0.0, top = -1e30
+    cdef int c
+    if centred(s.beat_chroma, chroma) <= 0.0:
+        return
+    centred(s.beat_bass, bass)
+    for c in range(N_CHORDS):
+        s.fit[c] = CHORD_SHARPNESS * dot12(chroma, s.template_ + c * 12) + BASS_SHARPNESS * max(0.0, bass[c % 12])
+        s.fit[c] = weight * s.fit[c] - 0.5 * weight * chord_cost(c, key)
+        top = max(top, s.fit[c])
+    for c in range(N_CHORDS):
+        s.work[c] *= exp(s.fit[c] - top)
+        total += s.work[c]
+    for c in range(N_CHORDS):
+        s.work[c] = s.work[c] / total if total > 1e-300 else 1.0 / N_CHORDS
+
+
+cdef void chords_predict(chord_state* s, const double* now, double stay, const key_state* key,
+                         const float* harmony) noexcept nogil:
+    # s.work = distribution on the next beat.  harmony: the net's 64 answers or NULL.
+    cdef double total = 0.0, odds, hold
+    cdef double change[N_CHORDS]
+    cdef int c, degree, quality
+    for c in range(N_CHORDS):
+        change[c] = exp(-0.7 * chord_cost(c, key))
+        if harmony != NULL and key.tonic >= 0:
+            degree, quality = (c % 12 - key.tonic + 12) % 12, c // 12
+            if quality < 5:
+                odds = harmony[quality * 12 + degree]
+            elif quality == 5:
+                odds = harmony[HARMONY_DOMINANT_SUS4] if degree == 7 else 0.0
+            else:
+                odds = harmony[HARMONY_TONIC_POWER] if degree == 0 else 0.0
+            change[c] *= pow(clamp(finite(odds, 0.0), 0.0, 1.0) + 2e-3, 0.7)
+        total += change[c]
+    if harmony != NULL and key.tonic >= 0:
+        hold = clamp(finite(harmony[HARMONY_HOLD], 0.0), 0.0, 1.0)
+        odds = stay / (1.0 - stay) * clamp(pow((hold + 0.02) / 0.0356, 0.3), 0.7, 2.5)  # 1 where nothing is said
+        stay = odds / (1.0 + odds)
+    for c in range(N_CHORDS):
+        s.work[c] = stay * now[c] + (1.0 - stay) * change[c] / total
+
+
+cdef void chords_loop(chord_state* s, int64_t beat, int beats_per_bar) noexcept nogil:
+    # Compare the beat just remembered with those 1..16 bars before; keep the best period.
+    cdef int i, best = -1
+    cdef int64_t past
+    cdef beat_memory* here = &s.memory[beat % N_MEMORY]
+    cdef beat_memory* there
+    cdef double match, score, top = 0.0
+    for i in range(N_LOOPS):
+        past = beat - (i + 1) * beats_per_bar
+        if past < 0:
+            break
+        there = &s.memory[past % N_MEMORY]
+        if there.beat != past:
+            continue
+        match = max(0.0, dot12(here.chroma, there.chroma))
+        match = 0.7 * match + 0.3 * max(0.0, dot12(here.bass, there.bass))
+        if here.chord >= 0 and here.chord == there.chord:
+            match = 0.5 + 0.5 * match
+        # a mean over about max(2 bars, the period) of beats
+        score = 1.0 / (beats_per_bar * max(2, i + 1))
+        s.loop_match[i] += (match - s.loop_match[i]) * max(score, 1.0 / (s.loop_weight[i] + 1.0))
+        s.loop_weight[i] += 1.0
+        if s.loop_weight[i] >= beats_per_bar:
+            score = s.loop_match[i] + 0.01 * min(s.loop_weight[i] / beats_per_bar, 4.0)
+            if score > top + 0.02:  # a longer period must be clearly better: it may be two of the shorter
+                top, best = score, i
+    s.loop_bars, s.loop_confidence = best + 1, 0.0
+    if best >= 0:
+        s.loop_confidence = LOOP_MAXIMUM * clamp((s.loop_match[best] - 0.6) / 0.3, 0.0, 1.0)
+        s.loop_confidence *= clamp(s.loop_weight[best] / (2.0 * beats_per_bar), 0.0, 1.0)
+
+
+cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_per_bar,
+                        const key_state* key) noexcept nogil:
+    # A beat is over: filter, remember, look for the loop.  Returns its accent, 0..2, for the bar line.
+    cdef beat_memory* here = &s.memory[beat % N_MEMORY]
+    cdef beat_memory* past = &s.memory[(beat - 1 + N_MEMORY) % N_MEMORY]
+    cdef double accent = 0.0, weight = s.open_hops / max(s.hops, 1.0)
+    cdef int c, best = 0
+    chords_predict(s, s.posterior, chord_stay(place, beats_per_bar), key, NULL)
+    if weight > 0.15:
+        chords_evidence(s, min(1.0, 1.5 * weight), key)
+    for c in range(N_CHORDS):
+        s.posterior[c] = s.work[c]
+        if s.posterior[c] > s.posterior[best]:
+            best = c
+    here.beat = beat
+    centred(s.beat_chroma, here.chroma)
+    centred(s.beat_bass, here.bass)
+    here.chord = best if weight > 0.15 else -1
+    here.confidence = <float>s.posterior[best]
+    if weight > 0.15 and past.beat == beat - 1:
+        accent = 1.0 - max(0.0, dot12(here.chroma, past.chroma))
+        if past.chord >= 0 and here.chord % 12 != past.chord % 12:
+            accent += 1.0
+    chords_loop(s, beat, beats_per_bar)
+    memset(s.beat_chroma, 0, sizeof(s.beat_chroma))
+    memset(s.beat_bass, 0, sizeof(s.beat_bass))
+    s.open_hops = s.hops = 0.0
+    return accent
+
+
+cdef int chords_choose(chord_state* s, int64_t beat, int64_t place, int beats_per_bar, double beat_hops,
+                       const key_state* key, const float* harmony) noexcept nogil:
+    # The chord for a coming beat.  beat_hops: length of a beat in hops.
+    cdef double weight, trust = 0.0
+    cdef double now[N_CHORDS]
+    cdef int64_t past = beat - s.loop_bars * beats_per_bar
+    cdef beat_memory* there
+    cdef int c, best = 0
+    for c in range(N_CHORDS):
+        now[c] = s.posterior[c]
+    chords_predict(s, now, chord_stay((place + beats_per_bar - 1) % beats_per_bar, beats_per_bar), key, NULL)
+    weight = min(1.0, 1.6 * s.open_hops / max(beat_hops, 1.0))
+    if weight > 0.1:
+        chords_evidence(s, weight, key)
+    for c in range(N_CHORDS):
+        now[c] = s.work[c]
+    chords_predict(s, now, chord_stay(place, beats_per_bar), key, harmony)
+    if s.loop_bars > 0 and past >= 0:
+        there = &s.memory[past % N_MEMORY]
+        if there.beat == past and there.chord >= 0:
+            trust = s.loop_confidence * there.confidence
+            for c in range(N_CHORDS):
+                s.work[c] *= 1.0 - trust
+            s.work[there.chord] += trust
+    for c in range(N_CHORDS):
+        if s.work[c] > s.work[best]:
+            best = c
+    if s.current >= 0 and place != 0 and s.work[best] < 1.3 * s.work[s.current]:
+        best = s.current
+    s.confidence = s.work[best]
+    return best
+
+
+cdef void chords_take(chord_state* s, int chord, int64_t beat) noexcept nogil:
+    # The chord from `beat` on is decided.
+    cdef bint changed = chord != s.current
+    if changed:
+        if s.current >= 0:
+            s.before = s.current
+        s.current, s.since_beat = chord, beat
+    s.change_rate += ((1.0 if changed else 0.0) - s.change_rate) / 8.0
+    s.decided_beat = beat
+
+
+cdef void chords_tick(chord_state* s, double silence_s, tick_t* out) noexcept nogil:
+    out.chord_root = s.current % 12 if s.current >= 0 else -1
+    out.chord_quality = s.current // 12 if s.current >= 0 else 0
+    out.chord_beat = s.decided_beat
+    out.chord_confidence = <float>(s.confidence * exp(-silence_s / 4.0)) if s.n_given == 0 else <float>s.confidence

@@ -1,0 +1,189 @@
+# The grid: numbered beats on the stream's clock, the one thing everybody plays on.
+#
+# Beat 0 is the first onset.  From then on the count rises by one per beat and nothing renumbers it:
+# the length of the coming beat is fixed when the beat begins, and tempo and phase are corrected by
+# that length alone.  So `beat + beat_frames` in a tick is where the next beat will be.
+#
+# Tracked: the pulse belief leads, the player's onsets near a beat trim.  While nothing is trusted the
+# grid may be bent by half a beat at once; when trusted, only after the pulse has insisted for beats.
+# Given tempo: the period is exact; the phase is that of the first onset, trimmed by the mean error of
+# the onsets of the first SETTLE_BEATS beats (1/n gains), then frozen.  If those onsets show that the
+# first one stood beside the beat, the grid moves once.
+
+cdef double PULSE_LATENCY_S = 0.012  # from an attack to the head of the pulse's beat
+cdef double NEAR_BEATS = 0.13  # an onset this near to a beat means that beat
+cdef int SETTLE_BEATS = 16
+cdef double TRUST = 0.45
+cdef double TRUST_S = 1.0
+cdef double DISTRUST = 0.15
+cdef double REST_S = 4.0  # after such a silence nothing is trusted
+
+
+cdef void grid_clear(grid_state* s) noexcept nogil:
+    cdef double rate = s.rate, period = s.period
+    cdef int given = s.given, beats_per_bar = s.beats_per_bar, bar_fixed = s.bar_fixed
+    memset(s, 0, sizeof(grid_state))
+    s.rate, s.given, s.beats_per_bar, s.bar_fixed = rate, given, beats_per_bar, bar_fixed
+    s.period = period if given else 60.0 * rate / PULSE_PRIOR_BPM
+    s.count = -1
+
+
+cdef double wrap(double x) noexcept nogil:
+    return x - floor(x + 0.5)  # -0.5..0.5
+
+
+cdef int64_t grid_bar_beat(const grid_state* s, int64_t beat) noexcept nogil:
+    # Position of a beat in its bar, 0 the downbeat.
+    return (beat + s.bar_shift) % s.beats_per_bar
+
+
+cdef void grid_onset(grid_state* s, double frame, double weight) noexcept nogil:
+    # frame: of the attack, some hops ago
+    cdef double position, error
+    s.onset_frames[s.n_onsets % N_ONSETS] = frame
+    s.onset_weights[s.n_onsets % N_ONSETS] = weight
+    s.n_onsets += 1
+    if s.count < 0:
+        s.beat, s.count = frame, 0
+        s.next = frame + s.period
+        s.locked = s.given
+        return
+    position = (frame - s.beat) / (s.next - s.beat)
+    error = wrap(position)
+    if fabs(error) < NEAR_BEATS:
+        s.error_sum += weight * error * (s.next - s.beat)
+        s.error_weight += weight
+
+
+cdef double grid_fit(const grid_state* s, double origin, double period) noexcept nogil:
+    # How well the remembered onsets sit on a grid: beats count 1, halves .5, quarters .25.
+    cdef double total = 0.0, place, d
+    cdef int64_t i
+    for i in range(min(s.n_onsets, <int64_t>N_ONSETS)):
+        place = (s.onset_frames[i] - origin) / period
+        d = fabs(wrap(place))
+        if d < 0.1:
+            total += s.onset_weights[i] * (1.0 - d / 0.1)
+        else:
+            d = fabs(wrap(place + 0.5))
+            if d < 0.1:
+                total += 0.5 * s.onset_weights[i] * (1.0 - d / 0.1)
+            else:
+                d = fabs(wrap(2.0 * place + 0.5)) / 2.0
+                total += 0.25 * s.onset_weights[i] * max(0.0, 1.0 - d / 0.1)
+    return total
+
+
+cdef void grid_next_given(grid_state* s) noexcept nogil:
+    cdef double best, score, shift = 0.0
+    cdef int i, winner = 0
+    s.next = s.beat + s.period
+    if s.settled >= SETTLE_BEATS:
+        return
+    s.settled += 1
+    if s.error_weight > 0.0:
+        shift = s.error_sum / s.error_weight / min(s.settled, 6)
+    if s.settled in (4, 8, 12) and s.n_onsets >= 6:
+        best = 1.3 * grid_fit(s, s.beat, s.period) + 1e-9
+        for i in range(1, 24):
+            score = grid_fit(s, s.beat + s.period * i / 24.0, s.period)
+            if score > best:
+                best, winner = score, i
+        if winner:
+            shift = wrap(winner / 24.0) * s.period
+    s.error_sum = s.error_weight = 0.0
+    s.next += clamp(shift, -0.5 * s.period, 0.5 * s.period)
+
+
+cdef void grid_next_tracked(grid_state* s, const pulse_state* pulse, double frame) noexcept nogil:
+    cdef double heard = pulse.period_hops * HOP_S * s.rate
+    cdef double coming = frame - PULSE_LATENCY_S * s.rate + (1.0 - pulse.phase) * heard
+    cdef double off, trim, limit
+    cdef bint octave = fabs(heard / s.period - 1.0) > 0.08
+    if not s.locked:
+        s.period, octave = heard, False
+    elif not octave:
+        s.period += 0.1 * (heard - s.period)
+    off = wrap((coming - (s.beat + s.period)) / heard) * heard
+    trim = s.error_sum / s.error_weight if s.error_weight > 0.0 else 0.0
+    s.error_sum *= 0.3
+    s.error_weight *= 0.3
+    if not s.locked:
+        s.next = s.beat + s.period + pulse.confidence * off
+    elif octave or fabs(off) > 0.12 * s.period:
+        s.astray += 1 if pulse.confidence > TRUST else 0
+        s.next = s.beat + s.period
+        if s.astray >= 5:  # the player is elsewhere, and surely
+            s.period, s.astray = heard, 0
+            off = wrap((coming - (s.beat + s.period)) / heard) * heard
+            s.next = s.beat + s.period + off
+    else:
+        s.astray = max(0, s.astray - 1)
+        limit = 0.06 * s.period
+        s.period += 0.04 * clamp(trim, -limit, limit)
+        s.next = s.beat + s.period + clamp(0.3 * trim if s.error_weight > 0.0 else 0.15 * off, -limit, limit)
+
+
+cdef bint grid_advance(grid_state* s, const pulse_state* pulse, double frame) noexcept nogil:
+    # Step over the next beat if it has come; True when it has.
+    if s.count < 0 or s.next > frame:
+        return False
+    s.beat = s.next
+    s.count += 1
+    if s.given:
+        grid_next_given(s)
+    else:
+        grid_next_tracked(s, pulse, frame)
+    return True
+
+
+cdef void grid_accent(grid_state* s, int64_t beat, double accent) noexcept nogil:
+    # Where is the bar line?  Accents (change of harmony, weight in the bass) per place in the bar;
+    # another place must lead clearly for two bars before the bar is moved.  Beats keep their numbers.
+    cdef int i, best = 0, n = s.beats_per_bar
+    cdef int place = <int>(beat % n), own = <int>((n - s.bar_shift % n) % n)
+    if s.bar_fixed:
+        return
+    for i in range(n):
+        s.accent[i] *= 0.985
+    s.accent[place] += accent
+    s.accent_beats += 1
+    for i in range(n):
+        if s.accent[i] > s.accent[best]:
+            best = i
+    if best != own and s.accent_beats >= 3 * n and s.accent[best] > 1.35 * s.accent[own] + 0.4:
+        s.accent_votes += 1
+        if s.accent_votes >= 2 * n:
+            s.bar_shift = (n - best) % n
+            s.accent_votes = 0
+    else:
+        s.accent_votes = 0
+
+
+cdef void grid_tick(grid_state* s, const pulse_state* pulse, double frame, int open, double silence_s,
+                    tick_t* out) noexcept nogil:
+    cdef double target
+    if s.count >= 0:
+        if s.given:
+            target = 1.0 if silence_s < REST_S else 0.0
+        else:
+            target = pulse.confidence if open else 0.0
+        s.confidence += (target - s.confidence) * (0.1 if open else 0.012)  # 0.4 s; 3.3 s in silence
+        if s.given:
+            s.locked = 1
+        elif s.locked:
+            s.away_s = s.away_s + 0.04 if s.confidence < DISTRUST else 0.0
+            if s.away_s > 3.0 or silence_s > REST_S:
+                s.locked, s.trusted_s = 0, 0.0
+        else:
+            s.trusted_s = s.trusted_s + 0.04 if open and s.confidence > TRUST else 0.0
+            if s.trusted_s >= TRUST_S:
+                s.locked, s.away_s, s.astray = 1, 0.0, 0
+    out.beat_frame = <int64_t>floor(s.beat + 0.5) if s.count >= 0 else -1
+    out.beat_count = s.count
+    out.beat_frames = s.next - s.beat if s.count >= 0 else 0.0
+    out.beat_confidence = <float>s.confidence
+    out.tempo_bpm = <float>(60.0 * s.rate / s.period) if s.count >= 0 else 0.0
+    out.beats_per_bar = s.beats_per_bar
+    out.beat_in_bar = <int32_t>grid_bar_beat(s, s.count) if s.count >= 0 else 0
+    out.locked = s.locked

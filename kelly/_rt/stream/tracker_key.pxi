@@ -1,0 +1,103 @@
+# The key: three running chromas and a correlation with key profiles.
+#
+# source  Temperley 2007, "Music and Probability", the Kostka-Payne profiles; correlation as Krumhansl.
+#         Energies enter as magnitudes (square roots), each hop normalised, so that one loud note
+#         does not outweigh a bar.
+
+cdef double[24] KEY_PROFILES = [
+    0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400,
+    0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330,
+]
+cdef double KEY_FIRST_S = 1.5  # of playing, before the first key is named
+cdef double KEY_HYSTERESIS_S = 2.0
+cdef double KEY_MARGIN = 0.02  # of correlation, that a new key must lead by
+
+
+cdef void key_clear(key_state* s) noexcept nogil:
+    cdef int given = s.given, tonic = s.tonic, mode = s.mode
+    memset(s, 0, sizeof(key_state))
+    s.given = given
+    s.tonic = tonic if given else -1
+    s.mode = mode if given else 0
+    s.confidence = 1.0 if given else 0.0
+    s.candidate = -1
+
+
+cdef void follow(double* mean, const double* v, double seconds, double scale) noexcept nogil:
+    cdef double rate = HOP_S / seconds
+    cdef int i
+    for i in range(12):
+        mean[i] += (v[i] * scale - mean[i]) * rate
+
+
+cdef void key_hop(key_state* s, const analysis_t* a, int open) noexcept nogil:
+    cdef double v[12]
+    cdef double total = 0.0
+    cdef int i
+    for i in range(12):
+        v[i] = sqrt(max(finite(a.chroma[i], 0.0), 0.0))
+        total += v[i]
+    for i in range(12):
+        v[i] = v[i] / total if open and total > 0.0 else 0.0
+    # A running mean of time constant T weighs as much past as a window of 2 T: these are "2 s" and "8 s".
+    follow(s.recent, v, 1.0, 1.0)
+    follow(s.slow, v, 4.0, 1.0)
+    if open and total > 0.0:  # silence does not fade what is known about the key
+        follow(s.long_term, v, 4.0 if s.tonic < 0 or s.played_s < 8.0 else 8.0, 1.0)
+        s.played_s += HOP_S
+
+
+cdef double key_correlation(const double* chroma, int tonic, const double* profile) noexcept nogil:
+    cdef double mean = 0.0, centre = 0.0, xy = 0.0, xx = 0.0, yy = 0.0, x, y
+    cdef int i
+    for i in range(12):
+        mean += chroma[i] / 12.0
+        centre += profile[i] / 12.0
+    for i in range(12):
+        x = chroma[(tonic + i) % 12] - mean
+        y = profile[i] - centre
+        xy += x * y
+        xx += x * x
+        yy += y * y
+    return xy / sqrt(xx * yy) if xx > 1e-18 else 0.0
+
+
+cdef void key_tick(key_state* s, int open, double silence_s, tick_t* out) noexcept nogil:
+    cdef double best = -2.0, second = -2.0, own = -2.0, r, clarity
+    cdef int i, winner = -1
+    if not s.given:
+        if open and s.played_s >= 0.3:
+            for i in range(24):
+                r = key_correlation(s.long_term, i % 12, KEY_PROFILES + 12 * (i // 12))
+                if s.tonic >= 0 and i == s.tonic + (0 if s.mode > 0 else 12):
+                    own = r
+                if r > best:
+                    best, second, winner = r, best, i
+                elif r > second:
+                    second = r
+            if winner != s.candidate:
+                s.candidate, s.held_s = winner, 0.0
+            s.held_s += 4.0 * HOP_S
+            if best < 0.3:
+                s.held_s = 0.0  # noise or a single chromatic cluster names no key
+            if s.tonic < 0:
+                if s.played_s >= KEY_FIRST_S and s.held_s >= 0.5:
+                    s.tonic, s.mode, own = winner % 12, 1 if winner < 12 else -1, best
+            elif own < best - KEY_MARGIN and s.held_s >= KEY_HYSTERESIS_S:
+                s.tonic, s.mode, own = winner % 12, 1 if winner < 12 else -1, best
+            elif own >= best - KEY_MARGIN:
+                s.held_s = min(s.held_s, KEY_HYSTERESIS_S - 1.0)
+            # Sure when the profile fits well, leads clearly and some seconds have been heard.
+            clarity = clamp((own - 0.45) / 0.4, 0.0, 1.0) * (0.6 + 0.4 * clamp((own - second) / 0.15, 0.0, 1.0))
+            clarity *= clamp(s.played_s / 6.0, 0.0, 1.0)
+            if s.tonic >= 0:
+                s.confidence += (clarity - s.confidence) * 0.08
+        elif silence_s > 0.5:
+            s.confidence *= 0.99  # 4 s
+    out.key_tonic, out.key_mode = s.tonic, s.mode
+    out.key_confidence = <float>s.confidence
+    r = 0.0
+    for i in range(12):
+        r += s.recent[i]
+    for i in range(12):
+        out.chroma[i] = <float>(s.recent[i] / r) if r > 1e-3 and silence_s < 2.0 else 0.0
