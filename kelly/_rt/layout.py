@@ -23,7 +23,7 @@ ANALYSIS = (
     ("onset", "float", 1, "strength of an onset declared in this hop, else 0"),
     ("centroid_hz", "float", 1, "spectral centroid; 0 in silence"),
     ("tuning_cents", "float", 1, "tracked tuning offset, -50..50"),
-    ("chroma", "float", 12, "amplitude per pitch class in mezzo-fortes, harmonics removed, C first, tuning-corrected"),
+    ("chroma", "float", 12, "energy per pitch class in mezzo-fortes, harmonics removed, C first, tuning-corrected"),
     ("bass_chroma", "float", 12, "the same below middle C"),
 )
 

@@ -133,7 +133,7 @@ cdef void view_levels(view_t* view) noexcept nogil:
 
 
 cdef void view_look(view_t* view, const float* end, float tuning, float mezzo_forte) noexcept nogil:
-    """Chroma of the window that ends before `end`: amplitude per pitch class in mezzo-fortes. [worker]"""
+    """Chroma of the window that ends before `end`: energy per pitch class in mezzo-fortes. [worker]"""
     cdef float hz[CHROMA_PEAKS]
     cdef float amplitude[CHROMA_PEAKS]
     cdef float rest[CHROMA_PEAKS]
@@ -190,7 +190,7 @@ cdef void view_look(view_t* view, const float* end, float tuning, float mezzo_fo
         nearest = floor(pitch + <float>0.5)
         deviation = pitch - nearest
         weight = <float>1.0 - <float>4.0 * deviation * deviation  # 1 in tune, 0 a quarter tone off
-        view.chroma[<int>nearest % 12] += weight * rest[i]
+        view.chroma[<int>nearest % 12] += weight * rest[i] * rest[i]
 
 
 cdef void chroma_tune(chroma_t* chroma, view_t* view) noexcept nogil:

@@ -200,7 +200,7 @@ cdef void descriptors_row(
         d.evidence += d.leak_4s * (1 - d.evidence)
         descriptors_energies(d, mel, mezzo_forte)
         for i in range(12):
-            d.chroma[i] = flush(d.chroma[i] + d.leak_6s * (a.chroma[i] - d.chroma[i]))
+            d.chroma[i] = flush(d.chroma[i] + d.leak_6s * (sqrt(a.chroma[i]) - d.chroma[i]))
     d.previous_level = level
     d.row_flux = d.row_power = 0.0
     d.row_onset = d.row_playing = False

@@ -31,11 +31,11 @@ cdef float dominance(float valence, float arousal, float tension, float level) n
 
 cdef void rule_embedding(const float* x, float* y, rule_state* state) noexcept nogil:
     cdef float log2_rate = within(x[FEATURES_LOG2_NOTES_PER_SECOND], -2, 4.5)
-    cdef float level_db = within(x[FEATURES_SLOW_LEVEL], -18, 18)
+    cdef float level_db = 20 * within(x[FEATURES_SLOW_LEVEL], -0.9, 0.9)  # units: descriptors.pxi
     cdef float trust = within(x[FEATURES_KEY_CONFIDENCE], 0, 1)
-    cdef float centroid = within(x[FEATURES_CENTROID], 40, 8000)
-    cdef float tilt_db = within(x[FEATURES_HIGH_MINUS_LOW], -60, 30)
-    cdef float decay = within(x[FEATURES_DECAY], 0, 60)
+    cdef float centroid_octaves = within(x[FEATURES_CENTROID], -4.6, 3)  # above 1 kHz
+    cdef float tilt_db = 10 * within(x[FEATURES_HIGH_MINUS_LOW], -5, 3)
+    cdef float decay = 20 * within(x[FEATURES_DECAY], 0, 3)
     cdef float best = fmaxf(within(x[FEATURES_MAJOR_MAXIMUM], -1, 1), within(x[FEATURES_MINOR_MAXIMUM], -1, 1))
     cdef float third = within(x[FEATURES_THIRD_BALANCE], -1, 1)
     cdef bint quiet = level_db <= -17.9
@@ -43,7 +43,7 @@ cdef void rule_embedding(const float* x, float* y, rule_state* state) noexcept n
     # The cues, as a listener would name them.
     cdef float mode = tanhf(5 * within(x[FEATURES_MAJOR_MINUS_MINOR], -1, 1) + 2 * third)
     mode += 0.4 * trust * (within(x[FEATURES_MODE_SIGN], -1, 1) - mode)
-    cdef float pitch = within(69 + 12 * log2f(centroid / 440) - 14, 36, 96)
+    cdef float pitch = within(69 + 12 * (centroid_octaves + <float>1.184) - 14, 36, 96)  # 1 kHz is 1.184 octaves above A4
     cdef float bright = tanhf((tilt_db + 18) / 12)
     cdef float staccato = within((decay - 6) / 30, 0, 1)  # dB per second that notes die away by
     cdef float pulse = within(4 * fabsf(x[FEATURES_ONSET_FRACTION]) * trust, 0, 1)

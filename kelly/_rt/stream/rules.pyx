@@ -7,7 +7,7 @@ knowledge alone: no weights, no files.  They also teach the networks' first weig
 ``Rule`` has the face of ``Network``, so whoever asks needn't know which of the two answers.
 """
 
-from libc.math cimport M_PI, expf, fabsf, floorf, fmaxf, fminf, log2f, logf, sinf, sqrtf, tanhf
+from libc.math cimport M_PI, expf, fabsf, floorf, fmaxf, fminf, logf, sinf, sqrtf, tanhf
 from libc.string cimport memset
 
 from kelly._rt._contract cimport *
