@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import click
 
-from kelly.cli.console import Console
 from kelly.cli.options import CONFIG, JSON, MODELS, VOICE, console, options
 from kelly.config import FILE_NAME, OTHER_VARIABLES, SETTINGS, Config, load_config, user_config_path
 from kelly.errors import KellyError
@@ -40,8 +39,8 @@ def command(**flags: Any) -> int:
     Always exits 0: what is missing is a finding, not a failure.
     """
     voice = console(flags)
-    with voice.captured():
-        report = examine(flags)
+    report = examine(flags)
+    voice.chatter()
     if voice.json:
         voice.report(SCHEMA, {title: [line._asdict() for line in lines] for title, lines in report.items()})
     else:
@@ -190,7 +189,7 @@ def nets(config: Config) -> list[Line]:
 
     five = kelly.MultiModelProcessor(config.models.path or None, arithmetic=config.engine.arithmetic)
     lines = []
-    for slot in five.slots():
+    for slot in five.slots:
         if slot.source == "model":
             digest = slot.sha256[:12] if slot.sha256 else "?"
             lines.append(Line(slot.name, f"model  sha256 {digest}  {slot.nbytes} bytes  {slot.latency_us:.0f} us  {tidy(slot.path)}"))
