@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -95,10 +96,8 @@ def software(config: Config) -> list[Line]:
 
     system = f"{platform.system()} {platform.release()}"
     if sys.platform == "linux":
-        try:
+        with contextlib.suppress(OSError):
             system = f"{platform.freedesktop_os_release().get('PRETTY_NAME', 'Linux')}, kernel {platform.release()}"
-        except OSError:
-            pass
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return [
         Line("kelly", f"{kelly.__version__} in {tidy(Path(kelly.__file__).parent)}"),
@@ -122,13 +121,11 @@ def engine(config: Config) -> list[Line]:
 
 def processor(config: Config) -> list[Line]:
     name, flags = platform.processor() or platform.machine(), ""
-    try:
+    with contextlib.suppress(OSError):
         for row in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             key, _, value = row.partition(":")
             name = value.strip() if key.strip() == "model name" else name
             flags = value if key.strip() in ("flags", "Features") else flags
-    except OSError:
-        pass
     known = [flag for flag in CPU_FLAGS if flag in flags.split()]
     lines = [Line("model", name), Line("cores", os.cpu_count())]
     lines.append(Line("features", " ".join(known) or "not readable on this system"))
@@ -219,9 +216,8 @@ def find_soundfonts() -> list[str]:
 
 
 def configuration(config: Config) -> list[Line]:
-    lines = []
-    for path in (user_config_path(), Path(os.environ.get("KELLY_CONFIG") or FILE_NAME)):
-        lines.append(Line(tidy(path), "read" if path.is_file() else "absent"))
+    files = (user_config_path(), Path(os.environ.get("KELLY_CONFIG") or FILE_NAME))
+    lines = [Line(tidy(path), "read" if path.is_file() else "absent") for path in files]
     lines += [Line(key, f"{value}  ({tidy(origin)})") for key, value, origin in config.items() if origin != "default"]
     known = {setting.variable for setting in SETTINGS} | set(OTHER_VARIABLES)
     strange = [name for name in sorted(os.environ) if name.startswith("KELLY_") and name not in known]
