@@ -102,6 +102,7 @@ ENGINE = ["kelly/_rt/net/engine.pxi"]
 EXTENSIONS = [
     *(extension(f"kelly._rt.net.engine_{isa}", ISA_FLAGS[isa], ENGINE) for isa in ISAS),
     extension("kelly._rt.net.network"),
+    extension("kelly._rt.net.scan"),
     extension("kelly._rt.stream.ring", depends=["kelly/_rt/stream/ring.h"]),
     extension("kelly._rt.stream.capture", depends=["kelly/_rt/stream/capture.h", "kelly/_rt/stream/ring.h"]),
     extension("kelly._rt.stream.features"),
