@@ -1,0 +1,92 @@
+"""Absolute frames <-> musical time of a MIDI file.
+
+The tempo map is made of *knots*: pairs (frame, beat) saying that this beat of the player fell on that
+frame.  In the file every knot falls on a whole beat, so the player's beats are the DAW's grid, while
+time 0 stays the first audio frame.  A given tempo is one exact tempo event instead.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+PPQ = 480
+DEFAULT_US = 500_000  # per quarter note: what a file without a tempo event means
+_LONGEST_US = 0xFFFFFF  # three bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TempoMap:
+    """When the player's beats were.
+
+    knots          (frame, beat count), both strictly rising; may be empty
+    tempo_bpm      a given tempo: exact, one event, the knots are ignored; None = tracked
+    beats_per_bar  quarter notes in a bar
+    downbeat       a beat count that is the first of its bar
+    """
+
+    knots: Sequence[tuple[int, int]] = ()
+    tempo_bpm: float | None = None
+    beats_per_bar: int = 4
+    downbeat: int = 0
+
+
+class Ruler:
+    """Frames measured in ticks of 1/480 quarter note.
+
+    segments  rows of (frame, tick, microseconds per quarter note) from which each tempo holds
+
+    The tempo of a file is a whole number of microseconds; what rounding loses is given back by the
+    next segment, so the error never grows beyond half a tick.
+    """
+
+    def __init__(self, tempo: TempoMap, sample_rate_hz: float) -> None:
+        self.sample_rate_hz = float(sample_rate_hz)
+        if not self.sample_rate_hz > 0:
+            raise ValueError(f"sample_rate_hz: expected > 0, found {sample_rate_hz}")
+        self.segments = self._given(tempo.tempo_bpm) if tempo.tempo_bpm else self._tracked(tempo)
+        self._starts = [frame for frame, _, _ in self.segments]
+
+    def _given(self, tempo_bpm: float) -> list[tuple[float, int, int]]:
+        return [(0.0, 0, min(max(round(60e6 / tempo_bpm), 1), _LONGEST_US))]
+
+    def _tracked(self, tempo: TempoMap) -> list[tuple[float, int, int]]:
+        knots = list(tempo.knots)
+        for (f0, b0), (f1, b1) in pairwise(knots):
+            if f1 <= f0 or b1 <= b0:
+                raise ValueError(f"tempo map: knots must rise, found {(f0, b0)} before {(f1, b1)}")
+        if len(knots) < 2:
+            return [(0.0, 0, DEFAULT_US)]
+        knots = self._with_lead_in(knots, tempo)
+        first = knots[0][1]
+        segments: list[tuple[float, int, int]] = []
+        written_us = 0.0  # time that the file's own integers have added up to
+        for (_, b0), (f1, b1) in pairwise(knots):
+            target_us = (f1 - knots[0][0]) * 1e6 / self.sample_rate_hz
+            us = min(max(round((target_us - written_us) / (b1 - b0)), 1), _LONGEST_US)
+            segments.append((written_us * 1e-6 * self.sample_rate_hz, (b0 - first) * PPQ, us))
+            written_us += us * (b1 - b0)
+        return segments
+
+    @staticmethod
+    def _with_lead_in(knots: list[tuple[int, int]], tempo: TempoMap) -> list[tuple[int, int]]:
+        """A knot at frame 0, a whole number of beats ahead, so that the bars fall on the file's bars."""
+        (f0, b0), (f1, b1) = knots[0], knots[1]
+        if f0 < 0:
+            raise ValueError(f"tempo map: frame {f0} lies before the stream")
+        period = (f1 - f0) / (b1 - b0)
+        bar = max(1, tempo.beats_per_bar)
+        lead = (b0 - tempo.downbeat) % bar  # beats of the bar that are gone by the first knot
+        if f0 == 0:
+            # Nothing can stand before frame 0: the file then opens inside a bar.
+            return knots
+        while lead < 1 or lead + bar / 2 < f0 / period:
+            lead += bar
+        return [(0, b0 - lead), *knots]
+
+    def tick(self, frame: float) -> int:
+        """Nearest tick of an absolute frame."""
+        start, tick, us = self.segments[max(0, bisect_right(self._starts, frame) - 1)]
+        return max(0, tick + round((frame - start) / self.sample_rate_hz * 1e6 * PPQ / us))
