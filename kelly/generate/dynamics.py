@@ -1,0 +1,140 @@
+"""Dynamics: when exactly a planned note sounds, how long, and how hard.
+
+The net is asked once per note with what the player does and what this voice did before; humanising
+offsets are bounded by 40 ms either way.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._rt.contract import DYNAMICS_IN, DYNAMICS_OUT
+from .draw import draw_signed
+from .melody import Engine
+from .moment import BASS_VOICE, MELODY_VOICE, Moment, Note
+
+MAX_OFFSET_S = 0.04
+_SHORTEST_S = 0.03
+
+(_V, _A, _T, _INTENSITY, _FAST, _SLOW, _TREND, _PEAK, _ONSET, _NOTES, _GATE_IN, _BRIGHT, _BEAT, _BAR_SIN, _BAR_COS,
+ _PHRASE_SIN, _PHRASE_COS, _TEMPO, _TRUST, _PITCH, _INTERVAL, _WEIGHT, _TONE, _VOICE, _PREVIOUS, _SINCE,
+ _SILENCE) = (field.start for field in DYNAMICS_IN.fields)  # fmt: skip
+(VELOCITY, RANGE, ACCENT, ARCH, CRESCENDO, PUSH, JITTER, RUBATO, GATE, LEAD, ROLL, PEDAL, VELOCITY_JITTER,
+ MELODY_BALANCE, BASS_BALANCE, EXPRESSION) = range(DYNAMICS_OUT.size)  # fmt: skip
+
+# How freely a part moves around the beat, and its place in the balance: chords, melody, bass, drums.
+FREEDOM = (0.8, 1.0, 0.5, 0.4)
+BALANCE = (0.86, 1.0, 1.0, 0.92)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A note as it will sound: absolute frames (not yet kept from the past) and velocity 1..127."""
+
+    on_frame: int
+    off_frame: int
+    velocity: int
+
+
+@dataclass(slots=True)
+class _Voice:
+    pitch: int = 60
+    velocity: int = 0
+    beats: float = -1e9
+
+
+class Dynamics:
+    """Asks the dynamics net; remembers the newest note of each part."""
+
+    def __init__(self, engine: Engine, n_parts: int) -> None:
+        self._engine = engine
+        self._x = np.zeros(DYNAMICS_IN.size, np.float32)
+        self._y = np.zeros(DYNAMICS_OUT.size, np.float32)
+        self._voices = [_Voice() for _ in range(n_parts)]
+
+    def reset(self) -> None:
+        self._engine.reset()
+        self._voices = [_Voice() for _ in self._voices]
+
+    def begin(self, moment: Moment) -> None:
+        """Fill what all notes of a step share; call before ``shape``."""
+        x, heard, place = self._x, moment.heard, moment.place
+        bar = 2.0 * math.pi * place.step_in_bar / (4.0 * place.beats_per_bar)
+        phrase = 2.0 * math.pi * place.phrase_position
+        ahead_s = (moment.frame - heard.frame) / moment.sample_rate_hz
+        silence_s = 0.0 if heard.playing else heard.silence_s + ahead_s
+        x[_V:_BEAT] = (
+            heard.valence, heard.arousal, heard.tension, heard.intensity,
+            heard.level_fast, heard.level_slow, heard.level_trend, heard.level_peak,
+            min(1.0, heard.onset), min(1.0, heard.notes_per_s / 8.0),
+            0.5 - 0.5 * heard.articulation, heard.brightness,
+        )  # fmt: skip
+        x[_BEAT:_BAR_SIN] = 0.0
+        if place.beat_in_bar < 4:
+            x[_BEAT + place.beat_in_bar] = 1.0
+        x[_BAR_SIN : _TRUST + 1] = (
+            math.sin(bar), math.cos(bar), math.sin(phrase), math.cos(phrase),
+            math.log2(max(heard.tempo_bpm, 20.0) / 120.0), heard.beat_confidence,
+        )  # fmt: skip
+        x[_WEIGHT] = place.weight
+        x[_SILENCE] = min(1.0, silence_s / 4.0)
+
+    def shape(self, part: int, note: Note, moment: Moment, frame: float) -> Shape:
+        """Ask the net about one note.
+
+        frame    where the grid and the swing put it
+        returns  its Shape; on_frame within 40 ms of ``frame``
+        """
+        x, voice, place = self._x, self._voices[part], moment.place
+        now = place.step / 4
+        x[_PITCH] = max(-1.0, min(1.0, (note.pitch - 60) / 24.0))
+        x[_INTERVAL] = max(-1.0, min(1.0, (note.pitch - voice.pitch) / 12.0)) if voice.velocity else 0.0
+        x[_TONE] = float(moment.chord is not None and note.pitch % 12 in moment.chord.tones)
+        x[_VOICE : _VOICE + 3] = 0.0
+        x[_VOICE + note.voice] = 1.0
+        x[_PREVIOUS] = voice.velocity / 127.0
+        x[_SINCE] = min(1.0, (now - voice.beats) / 4.0)
+        self._engine.process(x, self._y)
+        y = [value if 0.0 <= value <= 1.0 else 0.5 for value in self._y.tolist()]  # NaN is not, either
+        velocity = self._velocity(part, note, moment, y)
+        if note.order == note.voices - 1:
+            self._voices[part] = _Voice(note.pitch, min(127, round(velocity / max(note.loudness, 0.1))), now)
+        on = frame + self._offset_s(part, note, moment, y) * moment.sample_rate_hz
+        gate = note.gate if note.gate is not None else 0.2 + 0.9 * y[GATE]
+        length = max(_SHORTEST_S * moment.sample_rate_hz, note.length_beats * moment.beat_frames * gate)
+        return Shape(round(on), round(on + length), velocity)
+
+    def _velocity(self, part: int, note: Note, moment: Moment, y: list[float]) -> int:
+        place = moment.place
+        arch = 0.5 - 0.5 * math.cos(2.0 * math.pi * place.phrase_position)
+        value = 127.0 * y[VELOCITY] + 32.0 * y[ACCENT] * place.weight + 24.0 * y[ARCH] * arch
+        value += 48.0 * (y[CRESCENDO] - 0.5) * place.phrase_position
+        if note.voice == MELODY_VOICE:
+            value *= 0.75 + 0.5 * y[MELODY_BALANCE]
+        elif note.voice == BASS_VOICE:
+            value *= 0.75 + 0.5 * y[BASS_BALANCE]
+        elif note.voices > 1 and note.order == note.voices - 1:
+            value += 127.0 * y[RANGE] * 0.3  # the top of a chord is its tune
+        value *= BALANCE[part] * note.loudness
+        value += 12.0 * y[VELOCITY_JITTER] * self._luck(part, note, moment, 1)
+        return max(1, min(127, round(value)))  # on the wire, note-on 0 means note-off
+
+    def _offset_s(self, part: int, note: Note, moment: Moment, y: list[float]) -> float:
+        """Seconds after the grid: feel of net and groove, luck, the melody's lead, the chord's roll."""
+        groove = moment.heard.groove
+        feel = 0.5 * 2.0 * MAX_OFFSET_S * (y[PUSH] - 0.5) + 0.5 * groove.offset_s
+        luck = (0.02 * y[JITTER] + 0.5 * groove.spread_s) * self._luck(part, note, moment, 2)
+        offset = FREEDOM[part] * (feel + luck)
+        if note.voice == MELODY_VOICE:
+            offset -= 0.5 * 0.03 * y[LEAD]
+        elif note.voices > 1:
+            offset += 0.06 * y[ROLL] * note.order / (note.voices - 1)
+        return max(-MAX_OFFSET_S, min(MAX_OFFSET_S, offset))
+
+    @staticmethod
+    def _luck(part: int, note: Note, moment: Moment, salt: int) -> float:
+        place = moment.place
+        return draw_signed(moment.seed, part, place.bar, place.step_in_bar, salt * 128 + note.pitch)

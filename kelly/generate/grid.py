@@ -1,0 +1,148 @@
+"""The player's beats as a grid of 16ths, in frames; and which chord holds on it.
+
+Steps are numbered from the tracker's beat 0: step = 4 * beat + sixteenth.  The grid of the newest tick
+is extrapolated, so a step's frame may still move by a little until its notes are planned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..music.chord import Chord
+
+STEPS_PER_BEAT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a step lies.
+
+    beat_in_bar, step_in_bar   from 0
+    phrase_beat                beats since the phrase began, a multiple of .25
+    """
+
+    step: int
+    beat: int
+    sub: int
+    bar: int
+    beat_in_bar: int
+    step_in_bar: int
+    beats_per_bar: int
+    phrase_beat: float
+    phrase_beats: int
+
+    @property
+    def phrase_position(self) -> float:
+        """0..1"""
+        return self.phrase_beat / self.phrase_beats
+
+    @property
+    def weight(self) -> float:
+        """Metrical weight: 1 downbeat, .75 half bar, .5 beat, .25 off-eighth, 0 between."""
+        if self.sub:
+            return 0.25 if self.sub == 2 else 0.0
+        if self.beat_in_bar == 0:
+            return 1.0
+        return 0.75 if 2 * self.beat_in_bar == self.beats_per_bar else 0.5
+
+
+class Grid:
+    """Beats, bars and phrases as the newest tick has them; remembers every beat that passed.
+
+    knots  [frame, beat] of each beat that the tracker published, for the tempo map of a file
+    """
+
+    def __init__(self) -> None:
+        self.beat_frame = -1
+        self.beat = -1
+        self.beat_frames = 0.0
+        self.beat_in_bar = 0
+        self.beats_per_bar = 4
+        self.phrase_beats = 16
+        self.knots: list[tuple[int, int]] = []
+        self._phrase_origin = 0.0  # beats at which the present phrase began
+
+    @property
+    def exists(self) -> bool:
+        return self.beat_frames > 0.0 and self.beat >= 0
+
+    @property
+    def downbeat(self) -> int:
+        """A beat that is the first of its bar."""
+        return self.beat - self.beat_in_bar
+
+    def update(self, tick: Any) -> None:
+        """Take the grid of a tick record."""
+        self.beat_frames = float(tick["beat_frames"])
+        self.beat = int(tick["beat_count"])
+        if not self.exists:
+            return
+        self.beat_frame = int(tick["beat_frame"])
+        self.beats_per_bar = max(1, int(tick["beats_per_bar"]))
+        self.beat_in_bar = int(tick["beat_in_bar"]) % self.beats_per_bar
+        self.phrase_beats = max(1, int(tick["phrase_bars"])) * self.beats_per_bar
+        now = self.beat + (int(tick["frame"]) - self.beat_frame) / self.beat_frames
+        self._phrase_origin = now - float(tick["phrase_position"]) * self.phrase_beats
+        self._remember()
+
+    def _remember(self) -> None:
+        while self.knots and self.knots[-1][1] >= self.beat:
+            self.knots.pop()  # the same beat again: its frame may have been refined
+        if not self.knots or self.beat_frame > self.knots[-1][0]:
+            self.knots.append((self.beat_frame, self.beat))
+
+    def frame_of(self, step: int, swing: float = 0.5) -> float:
+        """Frame of a step; ``swing`` is the place of the off-eighth within its beat, .5 = even."""
+        beat, sub = divmod(step, STEPS_PER_BEAT)
+        place = (0.0, 0.5 * swing, swing, 0.5 + 0.5 * swing)[sub]
+        return self.beat_frame + (beat - self.beat + place) * self.beat_frames
+
+    def step_after(self, frame: float) -> int:
+        """The first step whose even frame is not before ``frame``."""
+        beats = (frame - self.beat_frame) / self.beat_frames + self.beat
+        return -int(-beats * STEPS_PER_BEAT // 1)
+
+    def place(self, step: int) -> Place:
+        beat, sub = divmod(step, STEPS_PER_BEAT)
+        beat_in_bar = (self.beat_in_bar + beat - self.beat) % self.beats_per_bar
+        since = round((step / STEPS_PER_BEAT - self._phrase_origin) * STEPS_PER_BEAT) / STEPS_PER_BEAT
+        return Place(
+            step=step,
+            beat=beat,
+            sub=sub,
+            bar=(beat - beat_in_bar) // self.beats_per_bar,
+            beat_in_bar=beat_in_bar,
+            step_in_bar=beat_in_bar * STEPS_PER_BEAT + sub,
+            beats_per_bar=self.beats_per_bar,
+            phrase_beat=since % self.phrase_beats,
+            phrase_beats=self.phrase_beats,
+        )
+
+
+class ChordTrack:
+    """The chords that the worker chose, by the beat from which each holds."""
+
+    _KEPT = 64  # changes; nothing looks further back
+
+    def __init__(self) -> None:
+        self._changes: list[tuple[int, Chord | None]] = []
+
+    def update(self, tick: Any) -> None:
+        """Take the chord of a tick record; a later word about the same beat replaces the earlier."""
+        beat, root, quality = int(tick["chord_beat"]), int(tick["chord_root"]), int(tick["chord_quality"])
+        chord = Chord(root % 12, quality) if root >= 0 and 0 <= quality <= 6 else None
+        changes = self._changes
+        if changes and changes[-1] == (beat, chord):
+            return
+        while changes and changes[-1][0] >= beat:
+            changes.pop()
+        if not changes or changes[-1][1] != chord:
+            changes.append((beat, chord))
+        del changes[: -self._KEPT]
+
+    def at(self, beat: int) -> Chord | None:
+        for start, chord in reversed(self._changes):
+            if start <= beat:
+                return chord
+        return None

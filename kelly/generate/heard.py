@@ -1,0 +1,124 @@
+"""What the worker heard, as plain Python numbers: one tick record, read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .._rt.contract import EMBEDDING, GROOVE_OUT
+
+_V, _A, _T = (EMBEDDING[name].start for name in ("valence", "arousal", "tension"))
+_INTENSITY, _BRIGHT, _ARTICULATION = (EMBEDDING[name].start for name in ("intensity", "brightness", "articulation"))
+_LOW, _HIGH = GROOVE_OUT.slice("low"), GROOVE_OUT.slice("high")
+_SWING, _OFFSET, _SPREAD, _DENSITY, _SYNCOPATION, _GHOST, _FILL = (
+    GROOVE_OUT[name].start
+    for name in ("swing", "mean_offset", "offset_spread", "density", "syncopation", "ghost_rate", "fill_probability")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Groove:
+    """The groove net's answer in musical units.
+
+    low (16), high (8)  onset probability per 16th and per 8th of a bar
+    swing               place of the off-eighth within its beat, .5 (even)...75
+    offset_s, spread_s  how late, and how loosely, +-.04 and 0...02
+    density, syncopation, ghost, fill   0..1
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    swing: float
+    offset_s: float
+    spread_s: float
+    density: float
+    syncopation: float
+    ghost: float
+    fill: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The fields of a tick that planning looks at; see ``_rt/layout.py`` for their units."""
+
+    frame: int
+    beat_confidence: float
+    tempo_bpm: float
+    level_fast: float
+    level_slow: float
+    level_trend: float
+    level_peak: float
+    onset: float
+    notes_per_s: float
+    silence_s: float
+    key_confidence: float
+    chord_confidence: float
+    playing: bool
+    locked: bool
+    tonic: int
+    mode: int
+    chroma: tuple[float, ...]
+    embedding: tuple[float, ...]
+    valence: float
+    arousal: float
+    tension: float
+    intensity: float
+    brightness: float
+    articulation: float
+    groove: Groove
+
+
+def _unit(value: float) -> float:
+    """-1..1 -> 0..1; anything else, NaN included, is pulled inside."""
+    return 0.5 + 0.5 * _signed(value)
+
+
+def _signed(value: float) -> float:
+    return max(-1.0, min(1.0, value)) if value == value else 0.0
+
+
+def read_groove(row: list[float]) -> Groove:
+    """``row`` is contract GROOVE_OUT, 32 numbers in -1..1."""
+    return Groove(
+        low=tuple(_unit(y) for y in row[_LOW]),
+        high=tuple(_unit(y) for y in row[_HIGH]),
+        swing=0.5 + 0.25 * _unit(row[_SWING]),
+        offset_s=0.04 * _signed(row[_OFFSET]),
+        spread_s=0.02 * _unit(row[_SPREAD]),
+        density=_unit(row[_DENSITY]),
+        syncopation=_unit(row[_SYNCOPATION]),
+        ghost=_unit(row[_GHOST]),
+        fill=_unit(row[_FILL]),
+    )
+
+
+def read_tick(tick: Any) -> Heard:
+    """``tick`` is a record of ``layout.dtype("tick")``."""
+    embedding = tuple(_signed(y) for y in tick["embedding"].tolist())
+    return Heard(
+        frame=int(tick["frame"]),
+        beat_confidence=float(tick["beat_confidence"]),
+        tempo_bpm=float(tick["tempo_bpm"]),
+        level_fast=float(tick["level_fast"]),
+        level_slow=float(tick["level_slow"]),
+        level_trend=float(tick["level_trend"]),
+        level_peak=float(tick["level_peak"]),
+        onset=float(tick["onset"]),
+        notes_per_s=float(tick["notes_per_s"]),
+        silence_s=float(tick["silence_s"]),
+        key_confidence=float(tick["key_confidence"]),
+        chord_confidence=float(tick["chord_confidence"]),
+        playing=bool(tick["playing"]),
+        locked=bool(tick["locked"]),
+        tonic=int(tick["key_tonic"]),
+        mode=int(tick["key_mode"]),
+        chroma=tuple(tick["chroma"].tolist()),
+        embedding=embedding,
+        valence=embedding[_V],
+        arousal=embedding[_A],
+        tension=embedding[_T],
+        intensity=embedding[_INTENSITY],
+        brightness=embedding[_BRIGHT],
+        articulation=embedding[_ARTICULATION],
+        groove=read_groove(tick["groove"].tolist()),
+    )

@@ -1,0 +1,102 @@
+"""What a part knows when it decides about one 16th, and what it answers with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..music.chord import Chord
+from ..music.scale import MAJOR, MINOR, Key
+from .grid import Place
+from .heard import Heard
+
+MELODY_VOICE, BASS_VOICE, INNER_VOICE = range(3)  # the order of contract DYNAMICS_IN's field "voice"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Which parts may play now, and how freely.
+
+    pedal      the beat is not trusted yet: long soft tones only, no figures
+    answering  the player pauses: room for the melody, the band thins out
+    """
+
+    bass: bool = False
+    chords: bool = False
+    melody: bool = False
+    drums: bool = False
+    pedal: bool = False
+    answering: bool = False
+
+    @property
+    def silent(self) -> bool:
+        return not (self.bass or self.chords or self.melody or self.drums)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One 16th of the music that is about to be planned.
+
+    frame        even frame of the step (parts move it by swing and feel)
+    chord        holding at this step, None = no chord
+    chord_new    it begins with this step, or the part plays it for the first time now
+    energy       0..1, from arousal and the player's level; .5 = medium
+    room         0..1.2, how much the player leaves to a second voice
+    bass_hint    pitch class to stand on when no chord is known, -1 = none
+    """
+
+    place: Place
+    frame: float
+    beat_frames: float
+    sample_rate_hz: float
+    chord: Chord | None
+    chord_new: bool
+    heard: Heard
+    stage: Stage
+    energy: float
+    room: float
+    bass_hint: int
+    seed: int
+
+    @property
+    def classes(self) -> frozenset[int]:
+        """Pitch classes that belong here: the key, bent by the chord."""
+        return allowed_classes(self.heard.tonic, self.heard.mode, self.chord)
+
+
+@dataclass(slots=True)
+class Note:
+    """A planned note, before dynamics gives it its time and force.
+
+    length_beats  written length; what sounds is shorter by the gate
+    loudness      factor on the velocity: ghosts below 1, accents above
+    gate          None = as dynamics says, else the share of the written length that sounds
+    order, voices place of the note within its chord from the bottom, and the chord's size
+    """
+
+    pitch: int
+    length_beats: float
+    voice: int = INNER_VOICE
+    loudness: float = 1.0
+    gate: float | None = None
+    order: int = 0
+    voices: int = 1
+
+
+@lru_cache(maxsize=1024)
+def allowed_classes(tonic: int, mode: int, chord: Chord | None) -> frozenset[int]:
+    """The scale with the chord's foreign tones in place of their neighbours.
+
+    Over E7 in A minor that is G sharp instead of G.  With no key known only the chord's tones are
+    safe; with a tonic of unknown mode its first, second, fourth and fifth degrees are.
+    """
+    tones = frozenset(chord.tones) if chord else frozenset()
+    if tonic < 0:
+        return tones
+    if mode in (MAJOR, MINOR):
+        scale = frozenset(Key(tonic, mode).scale())
+    else:
+        scale = frozenset((tonic + step) % 12 for step in (0, 2, 5, 7))
+    foreign = tones - scale
+    neighbours = {(tone + side) % 12 for tone in foreign for side in (-1, 1)}
+    return (scale - neighbours) | tones

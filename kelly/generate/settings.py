@@ -1,0 +1,91 @@
+"""Who plays: the table of parts, and what a listener may choose about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from ..errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One voice of the band.
+
+    channel    1..16, one part per channel
+    program    General MIDI, 0..127 as on the wire
+    low, high  lowest and highest MIDI note it may play, both included
+    """
+
+    name: str
+    channel: int
+    program: int
+    low: int
+    high: int
+    enabled: bool = True
+
+
+CHORDS, MELODY, BASS, DRUMS = range(4)
+PARTS = (
+    Part("chords", 1, 4, 50, 76),  # electric piano: sits beside any player's instrument
+    Part("melody", 2, 11, 64, 88),  # vibraphone: its notes ring, so rests do not gape
+    Part("bass", 3, 33, 28, 50),  # fingered bass, from its lowest string
+    Part("drums", 10, 0, 35, 59),  # standard kit
+)
+PART_NAMES = tuple(part.name for part in PARTS)
+
+
+@dataclass(frozen=True, slots=True)
+class ConductorSettings:
+    """Everything the conductor is told before it starts.
+
+    seed         any integer; same audio and seed, same notes
+    parts        rows of PARTS, perhaps changed, in that order
+    look_ahead_s seconds that the conductor may be late without anyone hearing it, 0..1
+    key_given, tempo_given   the listener named them, so nothing has to be waited for
+    """
+
+    seed: int = 0
+    parts: tuple[Part, ...] = PARTS
+    look_ahead_s: float = 0.02
+    key_given: bool = False
+    tempo_given: bool = False
+
+    def __post_init__(self) -> None:
+        if tuple(part.name for part in self.parts) != PART_NAMES:
+            raise ConfigError(f"parts: expected {', '.join(PART_NAMES)} in this order")
+        if not 0.0 <= self.look_ahead_s <= 1.0:
+            raise ConfigError(f"look-ahead: expected 0..1 s, found {self.look_ahead_s}")
+        owners: dict[int, str] = {}
+        for part in self.parts:
+            if not 1 <= part.channel <= 16:
+                raise ConfigError(f"channel of {part.name}: expected 1..16, found {part.channel}")
+            if not 0 <= part.program <= 127:
+                raise ConfigError(f"program of {part.name}: expected 0..127, found {part.program}")
+            if not 0 <= part.low <= part.high - 11 <= 116:
+                raise ConfigError(f"range of {part.name}: expected at least an octave in 0..127")
+            if part.enabled and owners.setdefault(part.channel, part.name) != part.name:
+                raise ConfigError(f"channel {part.channel}: both {owners[part.channel]} and {part.name} want it")
+
+    def choose(
+        self,
+        *,
+        channels: Mapping[str, int] | None = None,
+        programs: Mapping[str, int] | None = None,
+        disabled: Iterable[str] = (),
+    ) -> ConductorSettings:
+        """A copy with channels, programs and silent parts by name; ConfigError names an unknown part."""
+        channels, programs, silent = dict(channels or {}), dict(programs or {}), frozenset(disabled)
+        for name in (*channels, *programs, *silent):
+            if name not in PART_NAMES:
+                raise ConfigError(f"no part is called {name!r}; there are {', '.join(PART_NAMES)}")
+        parts = tuple(
+            replace(
+                part,
+                channel=channels.get(part.name, part.channel),
+                program=programs.get(part.name, part.program),
+                enabled=part.enabled and part.name not in silent,
+            )
+            for part in self.parts
+        )
+        return replace(self, parts=parts)

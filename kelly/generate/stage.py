@@ -1,0 +1,64 @@
+"""Entry in stages, and what a pause of the player means.
+
+A soft bass note as soon as the harmony is clear, drums once the beat is trusted, chords and melody
+once the key is; with key and tempo given all at once.  A pause up to one bar (or 2 s) may be answered,
+a longer one ends the music until the player comes back.
+"""
+
+from __future__ import annotations
+
+from .heard import Heard
+from .moment import Stage
+from .settings import ConductorSettings
+
+KEY_CLEAR, KEY_LOST = 0.35, 0.2  # key confidence: hysteresis, so that chords do not flicker
+CHORD_CLEAR = 0.25
+CHROMA_CLEAR = 0.25  # share of one pitch class in the 2 s chroma that makes a pedal note safe
+PAUSE_BEATS = 1.5  # silence from which the player is taken to pause
+SHORTEST_PAUSE_S = 2.0
+
+
+class Entry:
+    """Remembers what has been reached."""
+
+    def __init__(self, settings: ConductorSettings) -> None:
+        self._given = settings.key_given and settings.tempo_given
+        self._key_given = settings.key_given
+        self.reset()
+
+    def reset(self) -> None:
+        self._key_clear = False
+        self._heard_player = False
+
+    def hear(self, heard: Heard) -> None:
+        """Take every tick, in order."""
+        self._heard_player = self._heard_player or heard.playing
+        threshold = KEY_LOST if self._key_clear else KEY_CLEAR
+        self._key_clear = heard.tonic >= 0 and (self._key_given or heard.key_confidence >= threshold)
+
+    def stage(self, heard: Heard, ahead_s: float, beat_s: float, bar_s: float, has_chord: bool) -> Stage:
+        """Who may play a step that lies ``ahead_s`` after the tick."""
+        if not self._heard_player or (heard.tonic < 0 and not has_chord and bass_hint(heard) < 0):
+            return Stage()
+        answering = False
+        if not heard.playing:
+            silence_s = heard.silence_s + ahead_s
+            if silence_s > max(bar_s, SHORTEST_PAUSE_S):
+                return Stage()
+            answering = silence_s > PAUSE_BEATS * beat_s
+        trusted = heard.locked or self._given
+        chord_clear = has_chord and heard.chord_confidence >= CHORD_CLEAR
+        return Stage(
+            bass=chord_clear or self._key_clear or bass_hint(heard) >= 0,
+            chords=has_chord and (self._key_clear or (chord_clear and trusted)),
+            melody=self._key_clear and trusted,
+            drums=trusted,
+            pedal=not trusted,
+            answering=answering,
+        )
+
+
+def bass_hint(heard: Heard) -> int:
+    """The pitch class that stands out of the chroma, -1 when none does."""
+    loudest = max(heard.chroma)
+    return heard.chroma.index(loudest) if loudest >= CHROMA_CLEAR else -1
