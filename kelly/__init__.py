@@ -6,7 +6,10 @@ Public names are loaded on first use, so ``import kelly`` costs next to nothing.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+
+TYPE_CHECKING = False  # typing itself would double the cost of this import
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
