@@ -1,0 +1,221 @@
+"""The command line without a session: parsing, exit codes, who gets which stream."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import click
+import numpy as np
+import pytest
+
+from kelly import errors
+from kelly._rt.layout import dtype
+from kelly.cli import app, live
+from kelly.cli.console import Console, table
+from kelly.cli.status import status_line
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch, tmp_path):
+    """Neither the environment nor a file of this machine has a say."""
+    for name in [name for name in os.environ if name.startswith("KELLY_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def parsed(*words):
+    return live.command.make_context("live", list(words)).params
+
+
+@pytest.mark.parametrize(
+    ("words", "sink"),
+    [
+        (["--midi-out"], "auto"),
+        (["--midi-out", "--key", "Am"], "auto"),
+        (["--midi-out", "-q"], "auto"),
+        (["--midi-out=file:x.mid"], "file:x.mid"),
+        (["--midi-out", "virtual:Kelly", "--seed", "3"], "virtual:Kelly"),
+        ([], None),
+    ],
+)
+def test_midi_out_takes_a_value_or_none(words, sink):
+    """Alone, before another flag, with =VALUE, with ' VALUE'."""
+    assert parsed(*words)["midi_out"] == sink
+
+
+def test_repeatable_flags_keep_every_value():
+    """--midi-channel and --disable may be given several times."""
+    given = parsed("--midi-channel", "bass=5", "--midi-channel", "drums=11", "--disable", "groovepredictor")
+    assert given["midi_channel"] == ("bass=5", "drums=11")
+    assert given["disable"] == ("groovepredictor",)
+
+
+def test_no_net_is_disable_net():
+    """--no-groovepredictor joins what --disable names."""
+    from kelly.cli.options import settings
+
+    flags = {k: v for k, v in parsed("--no-groovepredictor", "--disable", "dynamicsengine").items() if k not in ("quiet", "verbose", "json")}
+    assert settings(flags).models.disabled == ("dynamicsengine", "groovepredictor")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["live", "--key", "H"], 2, "--key: 'H'"),
+        (["live", "--chords", "C Xyz"], 2, "--chords: 'Xyz'"),
+        (["live", "--tempo", "fast"], 2, "--tempo: music.tempo_bpm: expected a number"),
+        (["live", "--tempo", "500"], 2, "from 30 to 300"),
+        (["live", "--disable", "groovpredictor"], 2, "did you mean 'groovepredictor'"),
+        (["live", "--midi-channel", "bass=2"], 2, "share channel 2"),
+        (["live", "--config", "absent.toml"], 2, "absent.toml"),
+        (["lvie"], 2, "did you mean 'live'"),
+        (["live", "--tempi", "3"], 2, "--tempi"),
+        (["render"], 2, "AUDIO"),
+        (["validate"], 2, "PATH"),
+        (["render", "absent.wav", "-o", "x.mid"], 6, "absent.wav"),
+        (["live", "--audio-in", "file:absent.wav", "--midi-out", "file:x.mid"], 6, "absent.wav"),
+        (["validate", "absent.json"], 4, "absent.json"),
+    ],
+)
+def test_a_mistake_is_one_message_and_its_exit_code(capfd, words, code, message):
+    """No traceback, nothing on stdout but what validate answers, the code of the table."""
+    assert app.run(words) == code
+    out, err = capfd.readouterr()
+    assert message in out + err
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.AudioDeviceError("gone"), 3),
+        (errors.DeviceLostError("gone"), 7),
+        (errors.ModelFormatError("bad", path="x.json"), 4),
+        (errors.MidiFileError("bad"), 6),
+        (OSError(errno.ENOSPC, "No space left on device", "take.mid"), 8),
+        (RuntimeError("a library's own"), 1),
+        (KeyboardInterrupt(), 130),
+        (click.Abort(), 130),
+    ],
+)
+def test_every_error_becomes_its_exit_code(monkeypatch, capsys, error, code):
+    """Whatever a command raises is said in one line."""
+
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(app.cli, "main", fail)
+    assert app.run(["live"]) == code
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("kelly: ")
+
+
+@pytest.mark.parametrize("words", [["live", "-vv"], ["live", "-v", "-v"], ["live", "--verbose", "-v"]])
+def test_tracebacks_are_there_for_who_asks(monkeypatch, words):
+    """Twice verbose lets the exception through."""
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("a library's own")
+
+    monkeypatch.setattr(app.cli, "main", fail)
+    with pytest.raises(RuntimeError):
+        app.run(words)
+
+
+def test_doctor_reports_every_section_as_json(capsys):
+    """The schema names its version; every section is there, even where a probe fails."""
+    from kelly.cli.doctor import SECTIONS
+
+    assert app.run(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report.pop("schema") == "kelly.doctor/1"
+    assert list(report) == [title for title, _ in SECTIONS]
+    assert [lines for lines in report.values() if not lines] == []
+    problems = {title: lines for title, lines in report.items() for line in lines if line["name"] == "problem"}
+    assert problems == {}
+
+
+def test_doctor_names_a_broken_setting_and_goes_on(monkeypatch, capsys):
+    """A variable that no command would accept is a finding."""
+    monkeypatch.setenv("KELLY_TEMPO", "fast")
+    assert app.run(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "KELLY_TEMPO: music.tempo_bpm: expected a number" in out
+    assert "PortAudio" in out
+
+
+def test_devices_as_json_has_its_schema(capsys):
+    """The two lists are there, empty or not."""
+    assert app.run(["devices", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["schema"] == "kelly.devices/1"
+    assert isinstance(report["audio_inputs"], list)
+    assert isinstance(report["midi_outputs"], list)
+
+
+def test_a_closed_pipe_is_no_traceback():
+    """`kelly doctor | head -1`."""
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m kelly doctor | head -1"],
+        capture_output=True, text=True, cwd=os.path.dirname(os.path.dirname(app.__file__)) + "/..", timeout=60,
+    )  # fmt: skip
+    assert done.stdout == "software\n"
+    assert "Traceback" not in done.stderr
+
+
+def tick(**values):
+    record = np.zeros((), dtype("tick"))
+    record["key_tonic"], record["chord_root"], record["level_db"] = -1, -1, -120.0
+    for name, value in values.items():
+        record[name] = value
+    return record[()]
+
+
+def test_status_line_says_who_plays_and_what_is_heard():
+    """Key, chord and tempo by name, the nets grouped by who answers for them."""
+    line = status_line(tick(level_db=-23.4, key_tonic=7, key_mode=1, chord_root=4, chord_quality=3, tempo_bpm=100.2,
+                            locked=1, source=[2, 2, 1, 0, 2]))  # fmt: skip
+    assert line.split() == (
+        "-23 dB V +0.00 A +0.00 G major Em7 100 bpm model: feeling melody groove fallback: harmony off: dynamics"
+    ).split()
+
+
+def test_status_line_before_anything_was_heard():
+    """Unknown is said, not invented."""
+    line = status_line(tick(source=[1, 1, 1, 1, 1]))
+    assert "key ?" in line
+    assert "- bpm" in line
+    assert "fallback: feeling melody harmony dynamics groove" in line
+
+
+def test_table_aligns_text_left_and_numbers_right():
+    """Columns are as wide as their widest cell."""
+    assert table(("name", "n"), [("a", 10), ("bcdef", 2)]) == "name    n\na      10\nbcdef   2"
+
+
+def test_nothing_moves_where_nobody_watches(capsys):
+    """Not a terminal: no status line, no progress bar, no colour."""
+    voice = Console()
+    voice.line("-23 dB")
+    with voice.progress("x", 10) as advance:
+        advance(5)
+    voice.warn("careful")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "kelly: careful\n"
+
+
+def test_quiet_silences_narration_but_not_warnings_or_data(capsys):
+    """-q leaves what was asked for and what went wrong."""
+    voice = Console(verbosity=-1)
+    voice.narrate("hello")
+    voice.warn("careful")
+    voice.data("42")
+    out, err = capsys.readouterr()
+    assert (out, err) == ("42\n", "kelly: careful\n")
