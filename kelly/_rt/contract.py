@@ -15,6 +15,7 @@ source  MUSIC.md of the project's design notes, sections 1 and 2.  This module i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 CONTRACT_VERSION = 1
 
@@ -80,11 +81,12 @@ class Vector:
         return tuple(i for field in self.fields if field.teacher == "rule" for i in range(field.start, field.stop))
 
 
-def _vector(name: str, size: int, activation: str, *rows: tuple) -> Vector:
+def _vector(name: str, size: int, activation: str, *rows: tuple[Any, ...]) -> Vector:
     """Place the rows ``(name, size, teacher[, labels])`` one after the other."""
     fields, start = [], 0
     for row in rows:
-        field = Field(*row, start=start)
+        field_name, width, teacher, *labels = row
+        field = Field(field_name, width, teacher, *labels, start=start)
         assert not field.labels or len(field.labels) == field.size, (name, field)
         fields.append(field)
         start = field.stop

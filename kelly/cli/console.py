@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
@@ -85,31 +84,14 @@ class Console:
             task = bar.add_task(label, total=total)
             yield lambda n: bar.update(task, advance=n)
 
-    @contextlib.contextmanager
-    def captured(self) -> Iterator[None]:
-        """Keep what C libraries write to stderr; show it with -v, or when the block fails under -v."""
-        try:
-            descriptor = sys.stderr.fileno()
-        except (OSError, ValueError, AttributeError):
-            yield
-            return
-        sys.stderr.flush()
-        saved = os.dup(descriptor)
-        with tempfile.TemporaryFile() as sink:
-            os.dup2(sink.fileno(), descriptor)
-            before, self._stderr = self._stderr, os.fdopen(os.dup(saved), "w", encoding="utf-8", errors="replace")
-            try:
-                yield
-            finally:
-                sys.stderr.flush()
-                os.dup2(saved, descriptor)
-                os.close(saved)
-                self._stderr.close()
-                self._stderr = before
-                sink.seek(0)
-                chatter = sink.read().decode("utf-8", "replace").strip()
-                if chatter:
-                    self.narrate("\n".join(f"  | {line}" for line in chatter.splitlines()), level=1)
+    def chatter(self) -> None:
+        """What audio and MIDI libraries printed meanwhile, with -v only."""
+        if self.verbosity >= 1:
+            from kelly.chatter import LINES
+
+            for line in LINES:
+                self.narrate(f"  | {line}", level=1)
+            LINES.clear()
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -14,7 +15,6 @@ from typing import Any, NamedTuple
 
 import click
 
-from kelly.cli.console import Console
 from kelly.cli.options import CONFIG, JSON, MODELS, VOICE, console, options
 from kelly.config import FILE_NAME, OTHER_VARIABLES, SETTINGS, Config, load_config, user_config_path
 from kelly.errors import KellyError
@@ -40,8 +40,8 @@ def command(**flags: Any) -> int:
     Always exits 0: what is missing is a finding, not a failure.
     """
     voice = console(flags)
-    with voice.captured():
-        report = examine(flags)
+    report = examine(flags)
+    voice.chatter()
     if voice.json:
         voice.report(SCHEMA, {title: [line._asdict() for line in lines] for title, lines in report.items()})
     else:
@@ -96,10 +96,8 @@ def software(config: Config) -> list[Line]:
 
     system = f"{platform.system()} {platform.release()}"
     if sys.platform == "linux":
-        try:
+        with contextlib.suppress(OSError):
             system = f"{platform.freedesktop_os_release().get('PRETTY_NAME', 'Linux')}, kernel {platform.release()}"
-        except OSError:
-            pass
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return [
         Line("kelly", f"{kelly.__version__} in {tidy(Path(kelly.__file__).parent)}"),
@@ -123,13 +121,11 @@ def engine(config: Config) -> list[Line]:
 
 def processor(config: Config) -> list[Line]:
     name, flags = platform.processor() or platform.machine(), ""
-    try:
+    with contextlib.suppress(OSError):
         for row in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             key, _, value = row.partition(":")
             name = value.strip() if key.strip() == "model name" else name
             flags = value if key.strip() in ("flags", "Features") else flags
-    except OSError:
-        pass
     known = [flag for flag in CPU_FLAGS if flag in flags.split()]
     lines = [Line("model", name), Line("cores", os.cpu_count())]
     lines.append(Line("features", " ".join(known) or "not readable on this system"))
@@ -190,7 +186,7 @@ def nets(config: Config) -> list[Line]:
 
     five = kelly.MultiModelProcessor(config.models.path or None, arithmetic=config.engine.arithmetic)
     lines = []
-    for slot in five.slots():
+    for slot in five.slots:
         if slot.source == "model":
             digest = slot.sha256[:12] if slot.sha256 else "?"
             lines.append(Line(slot.name, f"model  sha256 {digest}  {slot.nbytes} bytes  {slot.latency_us:.0f} us  {tidy(slot.path)}"))
@@ -220,9 +216,8 @@ def find_soundfonts() -> list[str]:
 
 
 def configuration(config: Config) -> list[Line]:
-    lines = []
-    for path in (user_config_path(), Path(os.environ.get("KELLY_CONFIG") or FILE_NAME)):
-        lines.append(Line(tidy(path), "read" if path.is_file() else "absent"))
+    files = (user_config_path(), Path(os.environ.get("KELLY_CONFIG") or FILE_NAME))
+    lines = [Line(tidy(path), "read" if path.is_file() else "absent") for path in files]
     lines += [Line(key, f"{value}  ({tidy(origin)})") for key, value, origin in config.items() if origin != "default"]
     known = {setting.variable for setting in SETTINGS} | set(OTHER_VARIABLES)
     strange = [name for name in sorted(os.environ) if name.startswith("KELLY_") and name not in known]

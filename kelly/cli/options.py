@@ -90,8 +90,18 @@ def settings(flags: Mapping[str, Any]) -> Config:
 def check(config: Config) -> None:
     """Refuse keys, chords and nets that don't exist before anything is opened."""
     from kelly.config import did_you_mean
+    from kelly.music.chord import chords_by_beat, parse_progression
+    from kelly.music.scale import parse_key
 
     for name in config.models.disabled:
         if name not in NET_NAMES:
             origin = config.origins.get("models.disabled", "models.disabled")
             raise ConfigError(f"{origin}: no net is called {name!r}; the nets are {', '.join(NET_NAMES)}{did_you_mean(name, NET_NAMES)}")
+    try:
+        where = config.origins.get("music.key", "key")
+        parse_key(config.music.key)
+        where = config.origins.get("music.chords", "chords")
+        if config.music.chords.strip():
+            chords_by_beat(parse_progression(config.music.chords), config.music.beats_per_bar)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None

@@ -55,9 +55,8 @@ def files_of(paths: tuple[str, ...]) -> list[Path]:
 
 
 def show(voice: Console, report: Any) -> None:
-    if report.ok:
-        if voice.verbosity >= 0:
-            voice.data(f"{report.path}: ok ({report.summary})")
+    if report.ok and voice.verbosity >= 0:
+        voice.data(f"{report.path}: ok ({report.summary})")
     for fault in report.faults:
         voice.data(str(fault))
 

@@ -23,8 +23,8 @@ def blocks(language: str) -> list[tuple[Path, int, str]]:
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for match in re.finditer(rf"^```{language}\n(.*?)^```", text, re.M | re.S):
-            found.append((page, text[: match.start()].count("\n") + 1, match[1]))
+        matches = re.finditer(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+        found += [(page, text[: match.start()].count("\n") + 1, match[1]) for match in matches]
     return found
 
 

@@ -22,7 +22,7 @@ FLOORS = (
     {"nets", "music"},
     {"_rt"},
     {"config"},
-    {"errors"},
+    {"chatter", "errors"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

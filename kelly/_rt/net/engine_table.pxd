@@ -1,0 +1,14 @@
+"""What an engine module hands to network.pyx through its capsule."""
+
+from libc.stdint cimport int64_t
+
+cdef enum:
+    ENGINE_VERSION = 1
+
+cdef struct engine_t:
+    int version
+    int panel  # outputs per full panel; the plan's weights are packed for it
+    # one time step: x is already in the work arena at the first row's x, y is left at the last row's y
+    void (*run)(const int64_t* table, Py_ssize_t n_rows, const float* weights, float* work, bint eigen) noexcept nogil
+    # sum of the floats' bit patterns: reads every byte once, the floor of any network that size
+    unsigned int (*read)(const float* weights, Py_ssize_t n) noexcept nogil

@@ -1,0 +1,256 @@
+"""Layers -> plan: an int table, one row per layer, and the places of everything in two arenas.
+
+All size arithmetic of a network lives here.  The *weights* arena holds the packed matrices in
+execution order and never changes; the *work* arena holds inputs, states and intermediate results.
+Each layer's input buffer is ``[x | 1]``, ``[x | h | 1]`` (lstm) or ``[x | 1] [h | 1]`` (gru); the layer before
+writes straight into it, and the constant 1 makes the bias one more row of the matrix.
+
+A matrix is packed in panels of outputs, ``[panel][input][outputs of the panel]``: as many full panels
+as fit (their width is the engine's: 64, or 32 on SSE2), then 16 wide, then 4 wide.  The offsets are
+the same for every panel width, so one plan serves every instruction set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelly._rt.net.layers import ACTIVATIONS, COLUMNS, LAYERS, ORDERS, LayerSpec
+
+ARITHMETICS = ("eigen", "stl")
+"""What this engine computes bit for bit; both name a backend of RTNeural."""
+
+ALIGN = 16  # floats: one cache line
+TAIL_PANEL, LAST_PANEL = 16, 4
+EIGEN_ONE_BLOCK_BELOW = 128  # columns
+EIGEN_SMALL_ROWS_BYTES = 32000
+
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One packed matrix: ``parts`` stacked along the inputs give (columns, rows), rows being outputs."""
+
+    offset: int
+    columns: int
+    rows: int
+    parts: tuple[F32, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A network, ready to be executed.
+
+    table            int64 (L, len(COLUMNS)), C-contiguous
+    products, biases what ``pack`` writes into the weights arena
+    weights_size     floats of the weights arena
+    work_size        floats of the work arena
+    x, y             work offsets of the network's input and output
+    """
+
+    table: NDArray[np.int64]
+    products: tuple[Product, ...]
+    biases: tuple[tuple[int, F32], ...]
+    weights_size: int
+    work_size: int
+    x: int
+    y: int
+    in_size: int
+    out_size: int
+    arithmetic: str
+    parameter_count: int
+
+    def pack(self, panel: int, arena: F32) -> None:
+        """Write every weight into ``arena``, float32 (weights_size,), for panels ``panel`` outputs wide."""
+        arena[:] = 0
+        for product in self.products:
+            _pack_product(product, panel, arena)
+        for offset, bias in self.biases:
+            arena[offset : offset + bias.size] = bias
+
+
+def panels(rows: int, panel: int) -> Iterator[tuple[int, int]]:
+    """(width, used outputs) of each panel of a matrix with ``rows`` outputs."""
+    left = rows
+    while left > 0:
+        width = panel if left >= panel else TAIL_PANEL if left > LAST_PANEL else LAST_PANEL
+        yield width, min(width, left)
+        left -= width
+
+
+def packed_rows(rows: int) -> int:
+    """Outputs including the unused ones of the last panel; the same for every panel width."""
+    return sum(width for width, _ in panels(rows, TAIL_PANEL))
+
+
+def _pack_product(product: Product, panel: int, arena: F32) -> None:
+    offset, output = product.offset, 0
+    for width, used in panels(product.rows, panel):
+        block = arena[offset : offset + product.columns * width].reshape(product.columns, width)  # (columns, width)
+        row = 0
+        for part in product.parts:
+            block[row : row + len(part), :used] = part[:, output : output + used]
+            row += len(part)
+        offset += product.columns * width
+        output += used
+
+
+def product_order(columns: int, rows: int, arithmetic: str) -> str:
+    """How Eigen's matrix-vector product splits its sums; ``columns`` counts the bias, ``rows`` all outputs.
+
+    source  Eigen 3.4.90, general_matrix_vector_product, as seen through its results
+    """
+    if arithmetic != "eigen" or columns < EIGEN_ONE_BLOCK_BELOW or rows == 1:
+        return "plain"
+    return "blocks_16" if rows * 4 < EIGEN_SMALL_ROWS_BYTES else "blocks_4"
+
+
+class _Arena:
+    """Hands out places, each on its own cache line."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, floats: int) -> int:
+        offset = self.size
+        self.size += -(-floats // ALIGN) * ALIGN
+        return offset
+
+
+class _Builder:
+    def __init__(self, arithmetic: str) -> None:
+        self.arithmetic = arithmetic
+        self.weights, self.work = _Arena(), _Arena()
+        self.products: list[Product] = []
+        self.biases: list[tuple[int, F32]] = []
+
+    def product(self, rows: int, *parts: F32) -> int:
+        columns = sum(len(part) for part in parts)
+        offset = self.weights.take(columns * packed_rows(rows))
+        self.products.append(Product(offset, columns, rows, parts))
+        return offset
+
+    def order(self, columns: int, rows: int) -> int:
+        return ORDERS.index(product_order(columns, rows, self.arithmetic))
+
+    def row(self, layer: LayerSpec) -> dict[str, int]:
+        """Everything of the layer's plan row but ``y``, which is the next layer's ``x``."""
+        row = dict.fromkeys(COLUMNS, -1)
+        row |= {
+            "op": LAYERS[layer.type].opcode,
+            "activation": ACTIVATIONS.index(layer.activation),
+            "inputs": layer.in_size,
+            "outputs": layer.out_size,
+        }
+        getattr(self, "_" + LAYERS[layer.type].name.replace("time-distributed-", ""))(layer, row)
+        return row
+
+    def _dense(self, layer: LayerSpec, row: dict[str, int]) -> None:
+        inputs, outputs = layer.in_size, layer.out_size
+        bias = layer.weights[1] if len(layer.weights) > 1 else np.zeros(outputs, np.float32)
+        row["x"] = self.work.take(inputs + 1)
+        row["one"] = row["x"] + inputs
+        row["w"] = self.product(outputs, layer.weights[0], bias[None, :])
+        row["order"] = self.order(inputs + 1, outputs)
+
+    def _lstm(self, layer: LayerSpec, row: dict[str, int]) -> None:
+        inputs, hidden = layer.in_size, layer.out_size
+        matrices = [_gates(array, hidden, (1, 0, 3, 2)) for array in layer.weights]  # i f c o -> f i o c
+        row["x"] = self.work.take(inputs + hidden + 1)
+        row["h"] = row["x"] + inputs
+        row["one"] = row["h"] + hidden
+        row["c"] = self.work.take(hidden)
+        row["z"] = self.work.take(4 * hidden)
+        row["w"] = self.product(4 * hidden, *matrices)
+        eigen = self.arithmetic == "eigen"
+        row["order"] = self.order(inputs + hidden + 1, 4 * hidden) if eigen else ORDERS.index("segments")
+
+    def _gru(self, layer: LayerSpec, row: dict[str, int]) -> None:
+        inputs, hidden = layer.in_size, layer.out_size
+        kernel, recurrent, bias = layer.weights
+        row["x"] = self.work.take(inputs + 1)
+        row["one"] = row["x"] + inputs
+        row["h"] = self.work.take(hidden + 1)
+        row["one_2"] = row["h"] + hidden
+        row["z"] = self.work.take(6 * hidden)
+        if self.arithmetic == "eigen":
+            row["w"] = self.product(3 * hidden, kernel, bias[:1])
+            row["w_2"] = self.product(3 * hidden, recurrent, bias[1:])
+        else:  # the biases join only after both products were added
+            row["w"] = self.product(3 * hidden, kernel)
+            row["w_2"] = self.product(3 * hidden, recurrent)
+            row["b"] = self.weights.take(6 * hidden)
+            self.biases.append((row["b"], bias.ravel()))
+        row["order"] = self.order(inputs + 1, 3 * hidden)
+        row["order_2"] = self.order(hidden + 1, 3 * hidden)
+
+    def _activation(self, layer: LayerSpec, row: dict[str, int]) -> None:
+        row["x"] = self.work.take(layer.in_size)
+
+
+def _gates(array: F32, hidden: int, order: tuple[int, ...]) -> F32:
+    """Gate blocks of the last axis in another order; always 2-D."""
+    blocks: Any = np.atleast_2d(array).reshape(-1, len(order), hidden)
+    reordered: F32 = blocks[:, list(order)].reshape(-1, len(order) * hidden)
+    return reordered
+
+
+def build_plan(layers: Sequence[LayerSpec], arithmetic: str = "eigen") -> Plan:
+    """Lay out a network.
+
+    layers      at least one; each in_size is the out_size before
+    arithmetic  one of ARITHMETICS
+    raises      ValueError if the layers do not fit each other or the arithmetic is unknown
+    thread      [main]
+    """
+    if arithmetic not in ARITHMETICS:
+        raise ValueError(f"arithmetic: expected one of {', '.join(ARITHMETICS)}, found {arithmetic!r}")
+    if not layers:
+        raise ValueError("layers: expected at least one, found none")
+    builder = _Builder(arithmetic)
+    rows = []
+    for index, layer in enumerate(layers):
+        if index and layer.in_size != layers[index - 1].out_size:
+            raise ValueError(f"layers[{index}]: expected {layers[index - 1].out_size} inputs, found {layer.in_size}")
+        _check_weights(index, layer)
+        rows.append(builder.row(layer))
+    out_size = layers[-1].out_size
+    y = builder.work.take(out_size)
+    for row, following in zip(rows, [*(row["x"] for row in rows[1:]), y], strict=True):
+        row["y"] = following
+    return Plan(
+        table=np.array([[row[column] for column in COLUMNS] for row in rows], dtype=np.int64),
+        products=tuple(builder.products),
+        biases=tuple(builder.biases),
+        weights_size=builder.weights.size,
+        work_size=builder.work.size,
+        x=rows[0]["x"],
+        y=y,
+        in_size=layers[0].in_size,
+        out_size=out_size,
+        arithmetic=arithmetic,
+        parameter_count=sum(layer.parameter_count for layer in layers),
+    )
+
+
+def _check_weights(index: int, layer: LayerSpec) -> None:
+    """A plan built from wrong shapes would read outside its arena: refuse here, whoever made the layer."""
+    rules = LAYERS[layer.type].weights
+    needed = sum(not rule.optional for rule in rules)
+    if not needed <= len(layer.weights) <= len(rules):
+        raise ValueError(f"layers[{index}].weights: expected {needed} to {len(rules)}, found {len(layer.weights)}")
+    for rule, array in zip(rules, layer.weights, strict=False):
+        shape = rule.sizes(layer.in_size, layer.out_size)
+        if array.shape != shape or array.dtype != np.float32:
+            raise ValueError(
+                f"layers[{index}].{rule.name}: expected float32 {shape}, found {array.dtype} {array.shape}"
+            )
+    if layer.activation not in LAYERS[layer.type].activations:
+        raise ValueError(f"layers[{index}]: activation {layer.activation!r} is not for {layer.type}")
+    if layer.type == "activation" and layer.in_size != layer.out_size:
+        raise ValueError(f"layers[{index}]: expected {layer.in_size} outputs, found {layer.out_size}")

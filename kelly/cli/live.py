@@ -1,0 +1,128 @@
+"""``kelly live``: a session on the terminal."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from kelly.cli.console import Console
+from kelly.cli.doctor import find_soundfonts
+from kelly.cli.options import CONFIG, JSON, MODELS, MUSIC, PORT, SOUND, VOICE, console, options, settings
+from kelly.cli.status import status_line
+
+SCHEMA = "kelly.live/1"
+STATUS_S = 0.25  # at most 4 lines per second
+QUIET_DB = -75.0
+QUIET_AFTER_S = 5.0
+
+
+@click.command("live")
+@options(SOUND, PORT, MUSIC, MODELS, CONFIG, JSON, VOICE)
+def command(**flags: Any) -> int:
+    """Listen to a device or a recording and play along.
+
+    Without flags: the default audio input, else the bundled demo; a virtual MIDI port, else a MIDI
+    file.  Key, tempo and chords that are not given are tracked.  Ctrl-C releases every note, completes
+    the MIDI file and says what was measured.
+    """
+    voice = console(flags)
+    config = settings(flags)
+    with stop_signals() as received:
+        return play(voice, config, received)
+
+
+def play(voice: Console, config: Any, received: list[int]) -> int:
+    """Run one session until its source ends or a signal arrives; the exit code."""
+    from kelly.live.session import Session
+
+    session = Session(config)
+    for notice in session.notices:
+        voice.narrate(notice)
+    for line in session.processor.load_log:
+        voice.narrate(line, level=1)
+    voice.narrate(f"{session.source.name} -> {session.sink.description}; Ctrl-C ends it")
+    try:
+        session.start()
+        follow(voice, session, received)
+    finally:
+        session.close()
+        voice.clear_line()
+        voice.chatter()
+    summary = session.summary()
+    if voice.json:
+        voice.report(SCHEMA, {"midi_file": str(session.sink.path) if session.sink.path else None, **summary})
+    voice.narrate(describe(summary))
+    if session.sink.path is not None:
+        voice.narrate(f"notes: {session.sink.path}\nhear them: {player_command(session.sink.path)}")
+    return 128 + received[0] if received else 0
+
+
+def follow(voice: Console, session: Any, received: list[int]) -> None:
+    """Show the status line until the session ends or a signal arrives."""
+    from_device, loud_at_s = session.source.total_frames is None, 0.0
+    hinted = not from_device
+    while not received and not session.wait(STATUS_S):
+        snapshot = session.snapshot()
+        tick = snapshot.tick
+        if tick is None:
+            continue
+        voice.line(status_line(tick))
+        now_s = float(tick["frame"]) / session.source.sample_rate_hz
+        if tick["level_db"] > QUIET_DB:
+            loud_at_s = now_s
+        elif not hinted and now_s - loud_at_s > QUIET_AFTER_S:
+            hinted = True
+            voice.warn(
+                f"the input is at {tick['level_db']:.0f} dBFS: muted, another channel (--audio-channel), or no permission?"
+            )
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying of them; a third one is not collected any more."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) >= 2:
+            for which in before:
+                signal.signal(which, signal.default_int_handler)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def describe(summary: dict[str, Any]) -> str:
+    """The summary for people: one line per group."""
+    return "\n".join(
+        f"{group}: " + (", ".join(f"{name} {value}" for name, value in values.items()) if isinstance(values, dict) else str(values))
+        for group, values in summary.items()
+    )
+
+
+def player_command(path: Path) -> str:
+    """One command that plays a MIDI file on this machine, or would once its program is installed."""
+    quoted = shlex.quote(str(path))
+    fonts = find_soundfonts()
+    if shutil.which("fluidsynth") and fonts:
+        return f"fluidsynth -i {shlex.quote(fonts[0])} {quoted}"
+    if shutil.which("timidity"):
+        return f"timidity {quoted}"
+    if sys.platform == "darwin":
+        return f"open {quoted}"
+    if sys.platform == "win32":
+        return f"start {quoted}"
+    return f"fluidsynth -i /usr/share/sounds/sf2/FluidR3_GM.sf2 {quoted}  # apt install fluidsynth fluid-soundfont-gm"

@@ -1,0 +1,45 @@
+"""``kelly render``: the same notes as live, from a file, without devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kelly.cli.live import describe, player_command
+from kelly.cli.options import CONFIG, JSON, MODELS, MUSIC, VOICE, console, options, settings
+
+SCHEMA = "kelly.render/1"
+
+
+@click.command("render")
+@click.argument("audio", metavar="AUDIO")
+@click.option("-o", "--output", metavar="MIDI", help="The MIDI file to write; default: AUDIO's name with .mid.")
+@click.option("--audio-channel", metavar="N", help="Listen to channel N only (from 1); default: all, mixed.")
+@options(MUSIC, MODELS, CONFIG, JSON, VOICE)
+def command(audio: str, output: str | None, **flags: Any) -> int:
+    """Turn an audio file into a MIDI file, without devices.
+
+    Plays the same notes as `kelly live --audio-in file:AUDIO`, faster than real time.
+    """
+    voice = console(flags)
+    config = settings(flags)
+    from kelly.live.render import render_config
+
+    target = Path(output) if output else Path(audio).with_suffix(".mid").name
+    with voice.progress(Path(audio).name, 1000) as advance:
+        done = 0
+
+        def progress(fraction: float) -> None:
+            nonlocal done
+            step = round(fraction * 1000) - done
+            done += step
+            advance(step)
+
+        summary = render_config(audio, target, config, progress=progress)
+    if voice.json:
+        voice.report(SCHEMA, {"midi_file": str(target), **summary})
+    voice.narrate(describe(summary), level=1)
+    voice.narrate(f"notes: {target}\nhear them: {player_command(Path(target))}")
+    return 0

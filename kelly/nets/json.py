@@ -1,0 +1,407 @@
+"""RTNeural JSON -> a checked model, or every fault of the file with its place.
+
+The format is the one RTNeural's Keras exporter writes; what RTNeural would misread silently is an
+error here.  ``read_model`` raises the first fault, ``inspect_model`` collects all of them.
+
+source  RTNeural's dynamic JSON loader (model_loader.h), read and tried against broken files
+thread  [main]
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelly._rt.contract import CONTRACT_VERSION, NETS
+from kelly._rt.net.layers import ACTIVATIONS, LAYERS, MAX_SIZE, NOT_YET, LayerSpec
+from kelly._rt.net.scan import BrokenArray, ScanError, Skipped, pointer_token, scan
+from kelly.errors import ModelError, ModelFormatError, ModelShapeError, UnknownLayerError
+
+METADATA_KEY = "kelly"
+MAX_FAULTS = 100
+
+_EXPORT = "this is a PyTorch state_dict: export it with `kelly export`"
+_FOREIGN_STARTS = (
+    (b"\x1f\x8b", "a gzip file", "unpack it first"),
+    (b"PK\x03\x04", "a zip archive", "a PyTorch or Keras archive has to be exported first: `kelly export`"),
+    (b"\x89HDF", "an HDF5 file", "a Keras .h5 file has to be exported first"),
+    (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
+    (b"\xef\xbb\xbf", "a byte order mark", "save it as UTF-8 without BOM"),
+    (b"\x80", "a pickle", "a PyTorch checkpoint has to be exported first: `kelly export`"),
+)
+_TORCH_KEYS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "state_dict", ".weight", ".bias")
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Test vectors of a model: what it answered to a sequence from reset when it was made.
+
+    input   float32 (T, in_size)
+    output  float32 (T, out_size)
+    """
+
+    input: NDArray[np.float32]
+    output: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model file without faults.
+
+    layers    in order; each in_size is the out_size before
+    metadata  what stands under "kelly", {} in foreign files
+    vectors   None if the file has none
+    path      where it was read, "" if it came from memory
+    """
+
+    in_size: int
+    layers: tuple[LayerSpec, ...]
+    metadata: dict[str, Any]
+    vectors: Vectors | None
+    path: str
+
+    @property
+    def out_size(self) -> int:
+        return self.layers[-1].out_size
+
+
+def read_model(path: str | os.PathLike[str]) -> Model:
+    """Read one model file.
+
+    raises  ModelFormatError, ModelShapeError, UnknownLayerError: the first fault, with path and JSON pointer
+    """
+    model, faults = inspect_model(path)
+    if faults:
+        raise faults[0]
+    assert model is not None
+    return model
+
+
+def inspect_model(path: str | os.PathLike[str]) -> tuple[Model | None, list[ModelError]]:
+    """Read one model file and collect all its faults, at most 100; the model is None if there is any."""
+    name = os.fspath(path)
+    try:
+        if os.path.isdir(name):
+            raise IsADirectoryError(21, "a directory")
+        data = Path(name).read_bytes()
+    except (OSError, ValueError) as error:
+        found = getattr(error, "strerror", None) or str(error)
+        return None, [ModelFormatError(path=str(name), expected="a readable model file", found=found.lower())]
+    return parse_model(data, str(name))
+
+
+def parse_model(data: bytes, path: str = "") -> tuple[Model | None, list[ModelError]]:
+    """The same for the content of a file; ``path`` only names it in errors."""
+    reader = _Reader(path)
+    model = reader.document(data)
+    return (None if reader.faults else model), reader.faults
+
+
+def describe(value: Any) -> str:
+    """A value as error messages show it, short."""
+    if isinstance(value, Skipped):
+        return value.kind
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return repr(value if len(value) <= 40 else value[:37] + "...")
+    if isinstance(value, list | tuple):
+        return f"an array of {len(value)}"
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, np.ndarray | BrokenArray):
+        return str(tuple(value.shape))
+    return repr(value)
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name.lower(), [n for n in names if n], n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+class _Reader:
+    """Walks the document once, in file order, and notes every fault."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.faults: list[ModelError] = []
+
+    def fault(
+        self, kind: type[ModelError], pointer: str, expected: str, found: str, hint: str = "", message: str = ""
+    ) -> None:
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(
+                kind(message, path=self.path, pointer=pointer, expected=expected, found=found, hint=hint)
+            )
+
+    # ---------------------------------------------------------------- document
+
+    def document(self, data: bytes) -> Model | None:
+        for start, what, hint in _FOREIGN_STARTS:
+            if data.startswith(start):
+                return self.fault(ModelFormatError, "", "JSON text in UTF-8", what, hint)
+        if not data.strip(b" \t\r\n"):
+            return self.fault(ModelFormatError, "", "a JSON object", "an empty file")
+        if b"\0" in data[:64]:
+            return self.fault(ModelFormatError, "", "JSON text in UTF-8", "binary data or UTF-16 text")
+        try:
+            found = scan(data)
+        except ScanError as error:
+            return self.fault(ModelFormatError, error.pointer, error.expected, error.found, error.hint)
+        if not isinstance(found, dict):
+            return self.fault(ModelFormatError, "", "a JSON object", f"a JSON {describe(found)}")
+        return self.model(found)
+
+    def model(self, found: dict[str, Any]) -> Model | None:
+        missing = [key for key in ("in_shape", "layers") if key not in found]
+        for key in missing:
+            keys = ", ".join(list(found)[:5])
+            hint = _EXPORT if any(mark in name for name in found for mark in _TORCH_KEYS) else ""
+            self.fault(ModelFormatError, "", f"the key {key!r}", f"the keys {keys}" if keys else "no keys", hint)
+        in_size = self.size(found["in_shape"], "/in_shape") if "in_shape" in found else None
+        layers = self.layers(found["layers"], in_size) if "layers" in found else []
+        metadata = found.get(METADATA_KEY, {})
+        if not isinstance(metadata, dict):
+            self.fault(ModelFormatError, f"/{METADATA_KEY}", "an object", describe(metadata))
+            metadata = {}
+        if in_size is None or not layers or self.faults and len(layers) == 0:
+            return None
+        out_size = layers[-1].out_size if layers[-1] is not None else None
+        self.contract(metadata, in_size, out_size)
+        vectors = self.vectors(metadata, in_size, out_size)
+        if self.faults:
+            return None
+        return Model(in_size, tuple(layer for layer in layers if layer is not None), metadata, vectors, self.path)
+
+    # ---------------------------------------------------------------- sizes
+
+    def size(self, shape: Any, pointer: str) -> int | None:
+        """The size that a ``shape`` stands for: its last element, or features x filters where there are four."""
+        if not isinstance(shape, list):
+            return self.fault(ModelFormatError, pointer, "an array of sizes", describe(shape))
+        if not shape:
+            return self.fault(ModelFormatError, pointer, "an array of sizes", "an empty array")
+        meaning = 2 if len(shape) == 4 else 1
+        size, sound = 1, True
+        for index, value in enumerate(shape):
+            used = index >= len(shape) - meaning
+            if value is None and not used:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                wanted = "a whole number from 1" if used else "null or a whole number from 1"
+                self.fault(ModelFormatError, f"{pointer}/{index}", wanted, describe(value))
+                sound = False
+            elif used:
+                size *= value
+        if sound and size > MAX_SIZE:
+            return self.fault(ModelShapeError, pointer, f"at most {MAX_SIZE}", str(size))
+        return size if sound else None
+
+    # ---------------------------------------------------------------- layers
+
+    def layers(self, found: Any, in_size: int | None) -> list[LayerSpec | None]:
+        if not isinstance(found, list):
+            self.fault(ModelFormatError, "/layers", "an array of layers", describe(found))
+            return []
+        if not found:
+            self.fault(ModelFormatError, "/layers", "at least one layer", "an empty array")
+        layers = []
+        for index, item in enumerate(found):
+            layer, in_size = self.layer(item, f"/layers/{index}", in_size)
+            layers.append(layer)
+            if len(self.faults) >= MAX_FAULTS:
+                break
+        return layers
+
+    def layer(self, found: Any, pointer: str, inputs: int | None) -> tuple[LayerSpec | None, int | None]:
+        """The layer, None if it has faults, and its output size, None if unknown."""
+        if not isinstance(found, dict):
+            self.fault(ModelFormatError, pointer, "an object", describe(found))
+            return None, None
+        n_faults = len(self.faults)
+        missing = [key for key in ("type", "shape", "weights") if key not in found]
+        for key in missing:
+            hint = _EXPORT if any(mark in name for name in found for mark in _TORCH_KEYS) else ""
+            if key == "weights" and not hint:
+                hint = "a layer without weights has \"weights\": []"
+            self.fault(ModelFormatError, pointer, f"the key {key!r}", f"the keys {', '.join(list(found)[:8])}", hint)
+        kind = self.type(found["type"], f"{pointer}/type") if "type" in found else None
+        outputs = self.size(found["shape"], f"{pointer}/shape") if "shape" in found else None
+        activation = self.activation(found.get("activation", ""), kind, pointer, "activation" in found)
+        weights: tuple[Any, ...] = ()
+        if kind is not None and "weights" in found:
+            weights = self.weights(found["weights"], kind, f"{pointer}/weights", inputs, outputs)
+        if kind == "activation" and inputs is not None and outputs is not None and inputs != outputs:
+            self.fault(ModelShapeError, f"{pointer}/shape", f"{inputs}, the size before it", str(outputs))
+        if len(self.faults) > n_faults or kind is None or inputs is None or outputs is None:
+            return None, outputs
+        return LayerSpec(kind, inputs, outputs, activation, weights), outputs
+
+    def type(self, found: Any, pointer: str) -> str | None:
+        if not isinstance(found, str):
+            return self.fault(ModelFormatError, pointer, "the name of a layer type", describe(found))
+        if found in LAYERS:
+            return found
+        expected = f"one of {', '.join(LAYERS)}"
+        if found in NOT_YET:
+            hint = "RTNeural runs this type, this version of kelly does not yet"
+        elif found == "dropout":
+            hint = "dropout does nothing when a net runs: leave it out of the file"
+        else:
+            hint = _nearest(found, [*LAYERS, *NOT_YET])
+        return self.fault(UnknownLayerError, pointer, expected, describe(found), hint)
+
+    def activation(self, found: Any, kind: str | None, pointer: str, written: bool) -> str:
+        place = f"{pointer}/activation"
+        if not isinstance(found, str):
+            self.fault(ModelFormatError, place, "the name of an activation", describe(found))
+            return ""
+        if found not in ACTIVATIONS:
+            hint = 'write "" for none' if found.lower() in ("linear", "none", "identity") else _nearest(found, ACTIVATIONS)
+            names = ", ".join(name or '""' for name in ACTIVATIONS)
+            self.fault(UnknownLayerError, place, f"one of {names}", describe(found), hint)
+            return ""
+        if kind is None:
+            return ""
+        allowed = LAYERS[kind].activations
+        if found not in allowed:
+            if not written:
+                self.fault(ModelFormatError, pointer, "the key 'activation'", "none", "an activation layer needs a name")
+            else:
+                names = ", ".join(name or '""' for name in allowed)
+                hint = f"the gates of {kind} are fixed; RTNeural would ignore this" if LAYERS[kind].gates else ""
+                self.fault(ModelFormatError, place, f"one of {names}", describe(found), hint)
+            return ""
+        return "" if LAYERS[kind].gates else found
+
+    # ---------------------------------------------------------------- weights
+
+    def weights(
+        self, found: Any, kind: str, pointer: str, inputs: int | None, outputs: int | None
+    ) -> tuple[NDArray[np.float32], ...]:
+        rules = LAYERS[kind].weights
+        if not isinstance(found, list):
+            hint = _EXPORT if isinstance(found, Skipped) and found.kind == "object" else ""
+            self.fault(ModelFormatError, pointer, f"an array of {len(rules)} arrays", describe(found), hint)
+            return ()
+        needed = [rule for rule in rules if not rule.optional]
+        if len(found) < len(needed):
+            names = ", ".join(rule.name for rule in needed)
+            hint = "split gates? an lstm here has W, U and one bias" if kind == "lstm" and len(found) else ""
+            self.fault(ModelFormatError, pointer, f"{len(needed)} arrays ({names})", f"{len(found)}", hint)
+        arrays = []
+        for index, array in enumerate(found):
+            place = f"{pointer}/{index}"
+            if index >= len(rules):
+                hint = "are its gates split? an lstm here has W, U and one bias, the sum of both" if kind == "lstm" else ""
+                names = ", ".join(rule.name for rule in rules)
+                expected = f"no more than {len(rules)} arrays ({names})" if rules else "no arrays"
+                self.fault(ModelFormatError, place, expected, "an extra one", hint)
+                break
+            if isinstance(array, BrokenArray):
+                for where, expected, what, hint in array.faults:
+                    self.fault(ModelFormatError, where, expected, what, hint)
+            elif not isinstance(array, np.ndarray):
+                self.fault(ModelFormatError, place, "an array of numbers", describe(array))
+            elif self.fits(array, rules[index], kind, place, inputs, outputs):
+                arrays.append(array)
+        return tuple(arrays)
+
+    def fits(
+        self, array: NDArray[np.float32], rule: Any, kind: str, pointer: str, inputs: int | None, outputs: int | None
+    ) -> bool:
+        if outputs is None or (inputs is None and any(axis.endswith("I") for axis in rule.shape)):
+            return True  # the shape to compare with is a fault of its own
+        wanted = rule.sizes(inputs or 0, outputs)
+        if array.shape == wanted:
+            return True
+        self.fault(
+            ModelShapeError, pointer, f"{wanted} for {rule.name}", describe(array),
+            _shape_hint(kind, rule.name, wanted, array.shape, outputs),
+        )  # fmt: skip
+        return False
+
+    # ---------------------------------------------------------------- metadata
+
+    def contract(self, metadata: dict[str, Any], in_size: int, out_size: int | None) -> None:
+        """A file that says it is one of the five nets has to keep their contract."""
+        pointer = f"/{METADATA_KEY}"
+        version, name = metadata.get("contract"), metadata.get("net")
+        if name is not None and not isinstance(name, str):
+            self.fault(ModelFormatError, f"{pointer}/net", "a name", describe(name))
+            return
+        net = next((net for net in NETS if net.name == name), None)
+        if net is None and version is None:
+            return
+        if isinstance(version, bool) or version != CONTRACT_VERSION:
+            where = f"{pointer}/contract" if "contract" in metadata else pointer
+            found = describe(version) if "contract" in metadata else "none"
+            self.fault(
+                ModelShapeError, where, f"{CONTRACT_VERSION}", found,
+                "its vectors mean something else than this version of kelly's: train or export it again",
+                "contract version",
+            )  # fmt: skip
+        if net is not None:
+            if in_size != net.input.size:
+                self.fault(ModelShapeError, "/in_shape", f"{net.input.size} inputs of {net.name}", str(in_size))
+            if out_size is not None and out_size != net.output.size:
+                self.fault(ModelShapeError, "/layers", f"{net.output.size} outputs of {net.name}", str(out_size))
+
+    def vectors(self, metadata: dict[str, Any], in_size: int, out_size: int | None) -> Vectors | None:
+        found = metadata.get("vectors")
+        if found is None or out_size is None:
+            return None
+        pointer = f"/{METADATA_KEY}/vectors"
+        if not isinstance(found, dict) or not {"input", "output"} <= set(found):
+            return self.fault(ModelFormatError, pointer, "an object with input and output", describe(found))
+        inputs = self.rows(found["input"], f"{pointer}/input", in_size)
+        outputs = self.rows(found["output"], f"{pointer}/output", out_size)
+        if inputs is None or outputs is None:
+            return None
+        if len(inputs) != len(outputs):
+            return self.fault(ModelShapeError, pointer, f"{len(inputs)} rows of output", str(len(outputs)))
+        return Vectors(inputs, outputs)
+
+    def rows(self, found: Any, pointer: str, size: int) -> NDArray[np.float32] | None:
+        """A list of equally long rows of finite numbers -> float32 (T, size)."""
+        if not isinstance(found, list) or not found:
+            return self.fault(ModelFormatError, pointer, f"rows of {size} numbers", describe(found))
+        for index, row in enumerate(found):
+            if not isinstance(row, list) or len(row) != size:
+                return self.fault(ModelShapeError, f"{pointer}/{index}", f"a row of {size} numbers", describe(row))
+            for column, value in enumerate(row):
+                if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 3.4e38:
+                    place = f"{pointer}/{index}/{column}"
+                    return self.fault(ModelFormatError, place, "a number within float32", describe(value))
+        return np.array(found, dtype=np.float64).astype(np.float32)
+
+
+def _shape_hint(kind: str, name: str, wanted: tuple[int, ...], found: tuple[int, ...], outputs: int) -> str:
+    """The likely cause of a wrong shape."""
+    if found == wanted[::-1] and len(wanted) == 2:
+        return "transposed? PyTorch stores (out, in), this format (in, out)"
+    if kind == "lstm" and found and found[-1] == 3 * outputs:
+        return "is this a gru?"
+    if kind == "gru" and found and found[-1] == 4 * outputs:
+        return "is this an lstm?"
+    if kind == "gru" and name == "b" and len(found) == 1:
+        return "a gru has two biases, [2][3H]; was it made with reset_after=False?"
+    if found and found[-1] == outputs and wanted[-1] != outputs:
+        return "split gates? each array here holds all gates side by side"
+    if name == "b" and found == (0,):
+        return "leave the bias out instead of writing an empty one" if kind != "lstm" else ""
+    if len(found) == len(wanted):
+        axes = [axis for axis in range(len(wanted)) if found[axis] != wanted[axis]]
+        return " and ".join(f"{'rows' if axis == 0 and len(wanted) > 1 else 'values'} do not match" for axis in axes[:1])
+    return f"{len(wanted)} nested levels are wanted"
+
+
+__all__ = ["LayerSpec", "Model", "Vectors", "describe", "inspect_model", "parse_model", "pointer_token", "read_model"]

@@ -1,0 +1,51 @@
+"""From a model file to a network that runs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from kelly.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kelly._rt.net.network import Network
+    from kelly.nets.json import Model
+
+LATER = ("xsimd", "fast", "int16", "int8")
+"""Arithmetics that have a name and no engine yet."""
+
+
+def load_network(path: str | os.PathLike[str], arithmetic: str = "eigen") -> Network:
+    """Read RTNeural JSON and build the network, its state at zero.
+
+    path        the file
+    arithmetic  "eigen" or "stl": the same bits as that backend of RTNeural
+    raises      ModelFormatError, ModelShapeError, UnknownLayerError with path and JSON pointer, also where the
+                file's own metadata names a contract that this version does not keep; ConfigError for another
+                arithmetic; BackendUnavailableError if no engine is built
+    thread      [main]
+    """
+    check_arithmetic(arithmetic)
+    from kelly.nets.json import read_model
+
+    return network_from(read_model(path), arithmetic)
+
+
+def network_from(model: Model, arithmetic: str = "eigen") -> Network:
+    """The same from a model that was read already."""
+    check_arithmetic(arithmetic)
+    from kelly import _rt
+    from kelly._rt.net.plan import build_plan
+
+    network: Network = _rt.Network(build_plan(model.layers, arithmetic))
+    return network
+
+
+def check_arithmetic(arithmetic: str) -> None:
+    """ConfigError unless this version computes it."""
+    from kelly._rt.net.plan import ARITHMETICS
+
+    if arithmetic in LATER:
+        raise ConfigError(f"arithmetic {arithmetic!r} is not there yet; this version has {', '.join(ARITHMETICS)}")
+    if arithmetic not in ARITHMETICS:
+        raise ConfigError(f"arithmetic: expected one of {', '.join(ARITHMETICS)}, found {arithmetic!r}")
