@@ -80,3 +80,26 @@ def test_a_file_source_waits_for_room_and_gives_up_when_stopped():
 def test_a_channel_that_does_not_exist_is_refused(channels, channel):
     with pytest.raises(ValueError, match="channel"):
         Capture(48000, channels=channels, channel=channel)
+
+
+def test_samples_never_overtake_a_hole_that_could_not_be_told_yet():
+    """Overload so long that even the gap ring is full: every sample still lies at its own frame."""
+    capture, at = Capture(1000, seconds=1.0), 0
+
+    def deliver(n):
+        nonlocal at
+        capture.deliver(np.arange(at, at + n, dtype=np.float32).reshape(-1, 1) / 4096)
+        at += n
+
+    deliver(1024)
+    for _ in range(1030):
+        deliver(1)
+    stream = [capture.drain(10)]
+    deliver(3)
+    stream.append(capture.drain())
+    deliver(3)
+    stream = np.concatenate([*stream, capture.drain()])
+    assert len(stream) == capture.frames == at
+    heard = np.flatnonzero(stream)
+    assert np.array_equal(stream[heard] * 4096, heard.astype(np.float32))
+    assert heard[-1] == at - 1

@@ -84,6 +84,7 @@ static inline uint64_t kelly_capture_write(kelly_capture *c, const float *in, ui
     uint64_t done = 0;
     int64_t repaired = 0;
     kelly_capture_flush_gap(c);
+    if (c->pending_gap != 0) return 0; /* samples may not overtake the hole before them */
     for (int part = 0; part < 2 && done < n; part++) { /* before and after the wrap */
         uint64_t here;
         float *to = (float *)kelly_ring_span(c->audio, n - done, &here);
