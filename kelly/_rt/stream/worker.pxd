@@ -1,0 +1,85 @@
+from libc.stdint cimport int32_t, int64_t
+
+from kelly._rt._layout cimport command_t, tick_t
+from kelly._rt.net.network cimport Network
+from kelly._rt.stream.capture cimport kelly_capture, kelly_reader
+from kelly._rt.stream.features cimport FeatureExtractor
+from kelly._rt.stream.histogram cimport histogram_t
+from kelly._rt.stream.ring cimport kelly_cell, kelly_ring
+from kelly._rt.stream.rules cimport rule_state
+from kelly._rt.stream.tracker cimport Tracker
+
+
+cdef struct receipt_t:
+    int64_t tick                    # index of the tick that first knew of the command
+    command_t command
+
+
+cdef struct net_slot_t:
+    int32_t present                 # a model was loaded
+    int32_t wanted                  # it is switched on
+    int32_t held                    # ticks until a net that failed is asked again
+    int32_t failures                # in a row
+    float mix                       # 0 the rule's answer, 1 the model's
+    kelly_cell faults               # answers that were not finite
+
+
+cdef struct voice_t:
+    int32_t note                    # -1: no reflex voice
+    int32_t channel                 # 0..15
+    int64_t off_frame               # when the sounding note ends; -1 while none sounds
+    int64_t serial
+
+
+cdef struct worker_t:
+    kelly_capture* capture
+    kelly_ring* ticks
+    kelly_ring* commands
+    kelly_ring* receipts
+    kelly_ring* strikes             # events of the reflex voice, or NULL
+    kelly_reader reader
+    double sample_rate_hz
+    net_slot_t nets[5]
+    voice_t voice
+    rule_state rule
+    tick_t tick
+    float steer                     # 0 the recognizer's embedding, 1 the one that Python pushed
+    int32_t steered                 # Python drives
+    int32_t lossless
+    int32_t forgot                  # the recognizer was reset in this silence
+    int32_t ending
+    float steering[64]
+    float embedding[64]
+    float ruled[128]
+    float context[128]
+    histogram_t busy                # from the last samples of a network hop to its tick
+    kelly_cell hops
+    kelly_cell resets
+    kelly_cell done
+
+
+cdef class Worker:
+    cdef worker_t* state
+    cdef FeatureExtractor extractor
+    cdef Tracker tracker
+    cdef Network recognizer
+    cdef Network harmony
+    cdef Network groove
+    cdef readonly object capture
+    cdef readonly object ticks
+    cdef readonly object commands
+    cdef readonly object receipts
+    cdef readonly object strikes
+
+    cdef void _loop(self) noexcept nogil
+    cdef void _network_hop(self) noexcept nogil
+    cdef void _obey(self, int64_t index) noexcept nogil
+    cdef void _listen(self) noexcept nogil
+    cdef void _ask(self, int net, const float* x, float* y) noexcept nogil
+    cdef int _step(self, int net, const float* x, float* y) noexcept nogil
+    cdef void _clear(self, int net) noexcept nogil
+    cdef void _forget(self) noexcept nogil
+    cdef void _strike(self, float strength) noexcept nogil
+    cdef void _release(self, int64_t frame) noexcept nogil
+    cdef void _voice_event(self, int64_t frame, int status, int velocity) noexcept nogil
+    cdef void _hand_over(self, kelly_ring* ring, const void* item) noexcept nogil

@@ -1,0 +1,41 @@
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from kelly._rt.net.network import Network
+from kelly._rt.stream.capture import Capture
+from kelly._rt.stream.features import FeatureExtractor
+from kelly._rt.stream.ring import Ring
+from kelly._rt.stream.tracker import Tracker
+
+WORKER_NETS: tuple[str, ...]
+
+def receipt_dtype() -> np.dtype[Any]: ...
+
+class Worker:
+    capture: Capture
+    ticks: Ring
+    commands: Ring
+    receipts: Ring
+    strikes: Ring | None
+    def __init__(
+        self,
+        capture: Capture,
+        extractor: FeatureExtractor,
+        tracker: Tracker,
+        networks: Mapping[str, Network | None],
+        ticks: Ring,
+        commands: Ring,
+        receipts: Ring,
+        enabled: Iterable[str] | None = None,
+        strikes: Ring | None = None,
+        reflex_note: int | None = None,
+        reflex_channel: int = 16,
+    ) -> None: ...
+    def run(self) -> None: ...
+    @property
+    def done(self) -> bool: ...
+    def counters(self) -> dict[str, int]: ...
+    def faults(self) -> dict[str, int]: ...
+    def busy(self) -> dict[str, float]: ...

@@ -1,0 +1,384 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""The loop that listens: audio -> features -> tracker -> nets -> ticks.
+
+[worker] One thread runs ``run`` without the GIL.  Nothing in the loop locks, allocates or calls
+Python; it sleeps half a millisecond when there is nothing to hear.  Everything it decides depends on
+the samples, their frames and the commands, never on the wall clock, so the same stream gives the
+same ticks whatever the block sizes.
+
+The recognizer is asked each network hop (40 ms), harmony before each beat, groove before each bar.
+Where a net is missing or off its rule answers, and going from one to the other takes half a second.
+Silence holds the nets; after four seconds of it the recognizer starts from reset.
+"""
+
+from libc.math cimport isfinite
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from kelly._rt._contract cimport (
+    N_EMBEDDING,
+    N_FEATURES,
+    N_GROOVE,
+    N_HARMONY,
+    N_NETS,
+    NET_DYNAMICSENGINE,
+    NET_EMOTIONRECOGNIZER,
+    NET_GROOVEPREDICTOR,
+    NET_HARMONYPREDICTOR,
+    NET_MELODYTRANSFORMER,
+)
+from kelly._rt._layout cimport (
+    COMMAND_DISABLE,
+    COMMAND_EMBEDDING,
+    COMMAND_ENABLE,
+    COMMAND_RELEASE_EMBEDDING,
+    COMMAND_RESET,
+    SOURCE_FALLBACK,
+    SOURCE_MODEL,
+    SOURCE_OFF,
+    command_t,
+    event_t,
+)
+from kelly._rt.net.network cimport Network
+from kelly._rt.stream.capture cimport Capture, kelly_capture_done, kelly_capture_next
+from kelly._rt.stream.features cimport FeatureExtractor
+from kelly._rt.stream.histogram cimport histogram_add, histogram_summary
+from kelly._rt.stream.ring cimport (
+    Ring,
+    kelly_add,
+    kelly_get,
+    kelly_now_ns,
+    kelly_ring,
+    kelly_ring_pop,
+    kelly_ring_push,
+    kelly_ring_write,
+    kelly_set,
+    kelly_sleep_ns,
+)
+from kelly._rt.stream.rules cimport rule_embedding, rule_fill, rule_for, rule_out_size, rule_reset
+from kelly._rt.stream.tracker cimport Tracker
+
+import numpy as np
+
+from kelly._rt.contract import NET_NAMES, NETS
+from kelly._rt.layout import dtype
+
+cdef enum:
+    POLL_NS = 500_000
+    PIECE = 4096                    # samples looked at at a time
+    PATCH = 256                     # zeros at a time, in gaps and at the end
+    RETRY_TICKS = 25                # one second
+    RETRY_MOST = 1500               # one minute
+    REFLEX = -1
+
+cdef float FADE = 0.04 / 0.5        # per tick: half a second
+cdef double FORGET_S = 4.0
+cdef double STRIKE_S = 0.06         # length of a reflex note
+cdef float[PATCH] ZEROS
+memset(ZEROS, 0, sizeof(ZEROS))
+
+WORKER_NETS = ("emotionrecognizer", "harmonypredictor", "groovepredictor")
+"""The nets that the worker asks; the other two are the conductor's."""
+
+
+def receipt_dtype():
+    """NumPy dtype of a receipt: a command and the index of the tick that first knew of it."""
+    return np.dtype([("tick", "i8"), ("command", dtype("command"))], align=True)
+
+
+cdef float towards(float value, float target) noexcept nogil:
+    """One tick of a half-second fade."""
+    if value < target:
+        return min(value + FADE, target)
+    return max(value - FADE, target)
+
+
+cdef bint finite(const float* y, int n) noexcept nogil:
+    cdef int i
+    for i in range(n):
+        if not isfinite(y[i]):
+            return False
+    return True
+
+
+cdef class Worker:
+    """Listens to one stream.
+
+    capture      where the samples come from
+    extractor    prepared for the stream's rate
+    tracker      made for the stream's rate
+    networks     {net name: Network or None}; clones of their own for those the worker asks (WORKER_NETS);
+                 of the others only whether there is one is used
+    enabled      names of the nets that are on; None for all
+    ticks        ring of dtype("tick")
+    commands     ring of dtype("command")
+    receipts     ring of receipt_dtype()
+    strikes      ring of dtype("event") for the reflex voice, or None
+    reflex_note  MIDI note struck at each onset, None for none
+    reflex_channel  1..16
+    raises       ValueError, KeyError
+    thread       [main] constructs; ``run`` belongs to one thread of its own
+    """
+
+    def __cinit__(self, Capture capture not None, FeatureExtractor extractor not None, Tracker tracker not None,
+                  networks, Ring ticks not None, Ring commands not None, Ring receipts not None,
+                  enabled=None, Ring strikes=None, reflex_note=None, int reflex_channel=16):
+        cdef int i
+        for ring, expected in ((ticks, dtype("tick")), (commands, dtype("command")), (receipts, receipt_dtype()),
+                               (strikes, dtype("event"))):
+            if ring is not None and ring.dtype != expected:
+                raise ValueError(f"expected a ring of {expected}, found {ring.dtype}")
+        for name in (*networks, *(enabled if enabled is not None else ())):
+            if name not in NET_NAMES:
+                raise KeyError(f"no net is called {name!r}; the five are {', '.join(NET_NAMES)}")
+        for spec in NETS:
+            network = networks.get(spec.name)
+            if network is not None and (network.in_size, network.out_size) != (spec.input.size, spec.output.size):
+                raise ValueError(f"{spec.name}: expected {spec.input.size} -> {spec.output.size}, "
+                                 f"found {network.in_size} -> {network.out_size}")
+        if reflex_note is not None and not (0 <= reflex_note <= 127 and 1 <= reflex_channel <= 16):
+            raise ValueError(f"reflex note {reflex_note} on channel {reflex_channel}: expected 0..127 on 1..16")
+        self.state = <worker_t*>calloc(1, sizeof(worker_t))
+        if self.state == NULL:
+            raise MemoryError("no memory for the worker")
+        self.capture, self.extractor, self.tracker = capture, extractor, tracker
+        self.ticks, self.commands, self.receipts, self.strikes = ticks, commands, receipts, strikes
+        self.recognizer = networks.get("emotionrecognizer")
+        self.harmony = networks.get("harmonypredictor")
+        self.groove = networks.get("groovepredictor")
+        self.state.capture = capture.capture
+        self.state.lossless = capture.lossless
+        self.state.sample_rate_hz = capture.capture.sample_rate_hz
+        self.state.ticks = ticks.ring
+        self.state.commands = commands.ring
+        self.state.receipts = receipts.ring
+        self.state.strikes = strikes.ring if strikes is not None else NULL
+        self.state.voice.note = -1 if reflex_note is None or strikes is None else reflex_note
+        self.state.voice.channel = reflex_channel - 1
+        self.state.voice.off_frame = -1
+        self.state.voice.serial = <int64_t>1 << 60            # behind the conductor's within a frame
+        for i, name in enumerate(NET_NAMES):
+            self.state.nets[i].present = networks.get(name) is not None
+            self.state.nets[i].wanted = enabled is None or name in enabled
+            self.state.nets[i].mix = 1.0 if self.state.nets[i].present and self.state.nets[i].wanted else 0.0
+        rule_reset(&self.state.rule)
+
+    def __dealloc__(self):
+        free(self.state)
+
+    def run(self):
+        """Listen until the stream ends or is stopped; the tick of a stream's end has ``end`` = 1.  [worker]"""
+        with nogil:
+            self._loop()
+
+    cdef void _loop(self) noexcept nogil:
+        cdef worker_t* w = self.state
+        cdef const float* samples = NULL
+        cdef const float* x
+        cdef uint64_t n, used
+        cdef bint over = False, gap
+        cdef int64_t before
+        while not kelly_get(&w.capture.stopping):
+            over = kelly_get(&w.capture.ended) != 0             # read before the ring: then nothing can follow
+            n = kelly_capture_next(w.capture, &w.reader, PIECE, &samples)
+            if n == 0 and not over:
+                kelly_sleep_ns(POLL_NS)
+                continue
+            gap = n > 0 and samples == NULL
+            if n == 0:                                          # fill up the last network hop
+                w.ending = True
+            x = samples
+            if samples == NULL or n == 0:
+                x = ZEROS
+                n = min(n, <uint64_t>PATCH) if gap else PATCH
+            before = kelly_now_ns()
+            used = self.extractor.consume(x, n)
+            if not w.ending:
+                kelly_capture_done(w.capture, &w.reader, samples, used)
+            if self.extractor.reflex_ready:
+                self._strike(self.extractor.reflex_strength)
+            if self.extractor.hop_ready:
+                self.tracker.hop(&self.extractor.analysis)
+                if w.voice.off_frame >= 0 and w.voice.off_frame <= self.extractor.frame:
+                    self._release(w.voice.off_frame)
+            if self.extractor.row_ready:
+                self._network_hop()
+                histogram_add(&w.busy, kelly_now_ns() - before)
+                kelly_add(&w.hops, 1)
+                if w.ending:
+                    break
+        kelly_set(&w.done, 1)
+
+    cdef void _network_hop(self) noexcept nogil:
+        """Everything that happens every 40 ms."""
+        cdef worker_t* w = self.state
+        cdef tick_t* t = &w.tick
+        cdef net_slot_t* slot
+        cdef int i
+        self._obey(self.tracker.index)
+        for i in range(N_NETS):
+            slot = &w.nets[i]
+            if slot.held > 0:
+                slot.held -= 1
+            slot.mix = towards(slot.mix, 1.0 if slot.present and slot.wanted and slot.held == 0 else 0.0)
+        w.steer = towards(w.steer, 1.0 if w.steered else 0.0)
+        self._listen()
+        self.tracker.tick(self.extractor.features, t.embedding, t)
+        if self.tracker.harmony_due:
+            if self.tracker.level.open:
+                self.tracker.harmony_context(t.embedding, w.context)
+                self._ask(NET_HARMONYPREDICTOR, w.context, t.harmony)
+            self.tracker.choose_chord(t.harmony, t)
+        if self.tracker.groove_due and self.tracker.level.open:
+            self._ask(NET_GROOVEPREDICTOR, t.embedding, t.groove)
+        for i in range(N_NETS):
+            slot = &w.nets[i]
+            t.source[i] = SOURCE_OFF if not slot.wanted else SOURCE_MODEL if slot.present and slot.held == 0 else SOURCE_FALLBACK
+        memcpy(t.features, self.extractor.features, sizeof(t.features))
+        if w.ending and w.voice.off_frame >= 0:
+            self._release(self.extractor.frame)
+        t.end = w.ending
+        self._hand_over(w.ticks, t)
+
+    cdef void _listen(self) noexcept nogil:
+        """The embedding of this hop, into the tick."""
+        cdef worker_t* w = self.state
+        cdef int i
+        if self.tracker.level.open or self.tracker.index == 0:
+            w.forgot = False
+            rule_embedding(self.extractor.features, w.ruled, &w.rule)       # every hop: it must be warm when it is needed
+            self._ask(NET_EMOTIONRECOGNIZER, self.extractor.features, w.embedding)
+        elif self.tracker.level.silence_s >= FORGET_S and not w.forgot:
+            w.forgot = True
+            self._forget()
+            kelly_add(&w.resets, 1)
+        for i in range(N_EMBEDDING):
+            w.tick.embedding[i] = w.embedding[i] + w.steer * (w.steering[i] - w.embedding[i])
+
+    cdef void _ask(self, int net, const float* x, float* y) noexcept nogil:
+        """The answer of a net: the model's, the rule's, or a mixture while one gives way to the other."""
+        cdef worker_t* w = self.state
+        cdef net_slot_t* slot = &w.nets[net]
+        cdef int n = rule_out_size(net), i
+        cdef float mix = slot.mix
+        if mix > 0.0:
+            if self._step(net, x, y) == 0 and finite(y, n):
+                slot.failures = 0
+                rule_fill(net, x, y)
+                if mix == 1.0:
+                    return
+            else:
+                kelly_add(&slot.faults, 1)
+                self._clear(net)
+                slot.held = min(RETRY_TICKS << min(slot.failures, 10), RETRY_MOST)
+                slot.failures += 1
+                slot.mix = mix = 0.0
+        if net != NET_EMOTIONRECOGNIZER:                            # whose rule has answered already
+            rule_for(net, x, w.ruled, &w.rule)
+        for i in range(n):
+            y[i] = w.ruled[i] if mix == 0.0 else w.ruled[i] + mix * (y[i] - w.ruled[i])
+
+    cdef int _step(self, int net, const float* x, float* y) noexcept nogil:
+        if net == NET_EMOTIONRECOGNIZER:
+            return self.recognizer.step(x, y)
+        if net == NET_HARMONYPREDICTOR:
+            return self.harmony.step(x, y)
+        return self.groove.step(x, y)
+
+    cdef void _clear(self, int net) noexcept nogil:
+        if not self.state.nets[net].present:
+            return
+        if net == NET_EMOTIONRECOGNIZER:
+            self.recognizer.clear()
+        elif net == NET_HARMONYPREDICTOR:
+            self.harmony.clear()
+        elif net == NET_GROOVEPREDICTOR:
+            self.groove.clear()
+
+    cdef void _forget(self) noexcept nogil:
+        """The recognizer and its rule as new."""
+        self._clear(NET_EMOTIONRECOGNIZER)
+        rule_reset(&self.state.rule)
+
+    cdef void _obey(self, int64_t index) noexcept nogil:
+        """Carry out what was asked for; tick ``index`` is the first that knows."""
+        cdef worker_t* w = self.state
+        cdef receipt_t receipt
+        cdef command_t* c = &receipt.command
+        cdef bint a_net
+        memset(&receipt, 0, sizeof(receipt))
+        while kelly_ring_pop(w.commands, c, 1) == 1:
+            a_net = 0 <= c.index < N_NETS
+            if c.kind == COMMAND_ENABLE and a_net:
+                if not w.nets[c.index].wanted:
+                    self._clear(c.index)
+                w.nets[c.index].wanted = True
+                w.nets[c.index].held = w.nets[c.index].failures = 0
+            elif c.kind == COMMAND_DISABLE and a_net:
+                w.nets[c.index].wanted = False
+            elif c.kind == COMMAND_RESET:
+                self._forget()
+                self._clear(NET_HARMONYPREDICTOR)
+                self._clear(NET_GROOVEPREDICTOR)
+            elif c.kind == COMMAND_EMBEDDING and finite(c.vector, N_EMBEDDING):
+                memcpy(w.steering, c.vector, sizeof(w.steering))
+                w.steered = True
+            elif c.kind == COMMAND_RELEASE_EMBEDDING:
+                w.steered = False
+            receipt.tick = index
+            kelly_ring_push(w.receipts, &receipt, 1)
+
+    cdef void _strike(self, float strength) noexcept nogil:
+        """One note for one onset, at the moment of its detection."""
+        cdef worker_t* w = self.state
+        if w.voice.note < 0:
+            return
+        if w.voice.off_frame >= 0:
+            self._release(self.extractor.frame)
+        self._voice_event(self.extractor.frame, 0x90, <int>(1.0 + 126.0 * strength / (strength + 0.35)))
+        w.voice.off_frame = self.extractor.frame + <int64_t>(STRIKE_S * w.sample_rate_hz)
+
+    cdef void _release(self, int64_t frame) noexcept nogil:
+        self.state.voice.off_frame = -1
+        self._voice_event(frame, 0x80, 64)
+
+    cdef void _voice_event(self, int64_t frame, int status, int velocity) noexcept nogil:
+        cdef worker_t* w = self.state
+        cdef event_t e
+        memset(&e, 0, sizeof(e))
+        e.frame, e.serial, e.part, e.size = frame, w.voice.serial, REFLEX, 3
+        e.status, e.data1, e.data2 = status | w.voice.channel, w.voice.note, velocity
+        w.voice.serial += 1
+        self._hand_over(w.strikes, &e)
+
+    cdef void _hand_over(self, kelly_ring* ring, const void* item) noexcept nogil:
+        """Devices drop what finds no room; whoever plays a file waits for it."""
+        if not self.state.lossless:
+            kelly_ring_push(ring, item, 1)
+            return
+        while kelly_ring_write(ring, item, 1) != 1:
+            if kelly_get(&self.state.capture.stopping):
+                return
+            kelly_sleep_ns(POLL_NS)
+
+    @property
+    def done(self):
+        """True after ``run`` has returned."""
+        return kelly_get(&self.state.done) != 0
+
+    def counters(self):
+        return {
+            "network_hops": kelly_get(&self.state.hops),
+            "dropped_ticks": self.ticks.refused,
+            "recognizer_resets": kelly_get(&self.state.resets),
+            "net_faults": sum(kelly_get(&self.state.nets[i].faults) for i in range(N_NETS)),
+        }
+
+    def faults(self):
+        """Answers that were not finite, per net the worker asks."""
+        return {name: kelly_get(&self.state.nets[NET_NAMES.index(name)].faults) for name in WORKER_NETS}
+
+    def busy(self):
+        """From taking the last samples of a network hop to its tick: count, p50_ms, p99_ms, max_ms."""
+        return histogram_summary(&self.state.busy)

@@ -1,0 +1,252 @@
+"""The listening loop: same stream, same ticks; nets, rules and what lies between; the end."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from kelly._rt.contract import EMBEDDING, NET_NAMES
+from kelly._rt.layout import COMMAND_KINDS, SOURCES, dtype
+from kelly._rt.stream.capture import Capture
+from kelly._rt.stream.features import FeatureExtractor
+from kelly._rt.stream.ring import Ring
+from kelly._rt.stream.rules import Rule
+from kelly._rt.stream.tracker import Tracker
+from kelly._rt.stream.worker import Worker, receipt_dtype
+from tests.nets_material import random_network
+
+RATE = 16000  # cheap
+RECOGNIZER = NET_NAMES.index("emotionrecognizer")
+
+
+def chords(seconds, rate=RATE, bpm=120.0):
+    """I V vi IV in C, struck on each beat."""
+    t = np.arange(int(seconds * rate)) / rate
+    beat = (t * bpm / 60).astype(int)
+    since = t - beat * 60 / bpm
+    out = np.zeros(len(t))
+    for k, triad in enumerate(((60, 64, 67), (55, 59, 62), (57, 60, 64), (53, 57, 60))):
+        here = (beat // 4) % 4 == k
+        for pitch in triad:
+            out += here * np.sin(2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * t)
+    return (0.1 * out * np.exp(-4 * since)).astype(np.float32).reshape(-1, 1)
+
+
+def command(kind, index=0, vector=None):
+    record = np.zeros(1, dtype("command"))
+    record["kind"], record["index"] = COMMAND_KINDS.index(kind), index
+    if vector is not None:
+        record["vector"] = vector
+    return record
+
+
+class Rig:
+    """A worker on its thread; everything it made can be read afterwards."""
+
+    def __init__(self, networks=None, rate=RATE, lossless=True, **options):
+        self.capture = Capture(rate, lossless=lossless)
+        extractor = FeatureExtractor()
+        extractor.prepare(rate)
+        self.ticks, self.commands = Ring(dtype("tick"), 4096), Ring(dtype("command"), 64)
+        self.receipts, self.strikes = Ring(receipt_dtype(), 64), Ring(dtype("event"), 4096)
+        self.worker = Worker(
+            self.capture, extractor, Tracker(rate), networks or {}, self.ticks, self.commands, self.receipts,
+            strikes=self.strikes, **options,
+        )  # fmt: skip
+        self.thread = threading.Thread(target=self.worker.run, daemon=True)
+        self.thread.start()
+        self.made = []
+
+    def feed(self, sound, blocks=None):
+        at = 0
+        while at < len(sound):
+            n = blocks() if blocks else 1600
+            self.capture.feed(sound[at : at + n])
+            at += n
+        return self
+
+    def until(self, n):
+        """The next n ticks."""
+        out = np.zeros(n, dtype("tick"))
+        got, limit = 0, time.monotonic() + 20
+        while got < n:
+            assert time.monotonic() < limit
+            self.ticks.wait(0.1)
+            got += self.ticks.pop_into(out[got:])
+        return out
+
+    def end(self):
+        self.capture.end()
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+        return self.ticks.pop()
+
+
+def all_networks(**kwargs):
+    return {name: random_network(name, **kwargs) for name in NET_NAMES}
+
+
+def test_block_sizes_change_no_tick():
+    """The same 12 s in blocks of 1 to 5000 frames, with nets: every bit of every tick is the same."""
+    sound = chords(12)
+    results = []
+    for seed in (None, 1, 2):
+        rng = np.random.default_rng(seed)
+        rig = Rig(all_networks()).feed(sound, None if seed is None else lambda rng=rng: int(rng.integers(1, 5000)))
+        results.append(rig.end().tobytes())
+    assert results[0] == results[1] == results[2]
+    ticks = np.frombuffer(results[0], dtype("tick"))
+    assert len(ticks) == 12 * 25 + 1
+    assert (ticks["beat_count"] > 0).any()
+    assert (ticks["harmony"].max(axis=1) > 0).any()
+    assert (ticks["groove"] != 0).any()
+
+
+@pytest.mark.parametrize("frames", [0, 1, 639, 640, 641, 6400])
+def test_a_stream_ends_with_one_tick_that_says_so(frames):
+    """The last network hop is filled up with silence."""
+    ticks = Rig().feed(np.zeros((frames, 1), np.float32)).end()
+    assert ticks["end"].tolist() == [0] * (frames // 640) + [1]
+    assert ticks["frame"].tolist() == [640 * (i + 1) for i in range(frames // 640 + 1)]
+    assert ticks["index"].tolist() == list(range(len(ticks)))
+
+
+def test_without_nets_the_rules_answer_and_are_called_fallback():
+    ticks = Rig(enabled=[n for n in NET_NAMES if n != "groovepredictor"]).feed(chords(6)).end()
+    names = [SOURCES[s] for s in ticks[-1]["source"]]
+    assert names == ["fallback", "fallback", "fallback", "fallback", "off"]
+    rule, open_ticks = Rule("emotionrecognizer"), [t for t in ticks if t["silence_s"] == 0]
+    for tick in open_ticks[:20]:
+        assert np.array_equal(rule(tick["features"]), tick["embedding"])
+
+
+def test_with_a_net_the_embedding_is_the_net_s_and_its_rule_index_the_rule_s():
+    net = random_network("emotionrecognizer")
+    ticks = Rig({"emotionrecognizer": net.clone()}).feed(chords(4)).end()
+    open_ticks = [t for t in ticks if t["silence_s"] == 0]
+    assert len(open_ticks) > 60
+    dominance = EMBEDDING["dominance"].start
+    for tick in open_ticks:
+        expected = net(tick["features"])
+        others = np.arange(64) != dominance
+        assert np.array_equal(expected[others], tick["embedding"][others])
+    assert SOURCES[open_ticks[0]["source"][RECOGNIZER]] == "model"
+
+
+def test_switching_a_net_takes_half_a_second_and_the_receipt_names_the_tick():
+    """On the way the embedding lies between the net's and the rule's, never beyond either."""
+    sound = chords(8)
+    plain = Rig({"emotionrecognizer": random_network("emotionrecognizer")}).feed(sound).end()
+    ruled = Rig().feed(sound).end()
+    rig = Rig({"emotionrecognizer": random_network("emotionrecognizer")})
+    rig.feed(sound[: 3 * RATE])
+    first = rig.until(75)
+    rig.commands.push(command("disable", RECOGNIZER))
+    rig.feed(sound[3 * RATE :])
+    ticks = np.concatenate([first, rig.end()])
+    receipt = rig.receipts.pop()
+    assert receipt["tick"].tolist() == [75]
+    assert (ticks["source"][75:, RECOGNIZER] == SOURCES.index("off")).all()
+    away = np.abs(ticks["embedding"] - plain["embedding"])[:, 0]
+    assert (away[:75] == 0).all()
+    assert np.array_equal(ticks["embedding"][88:], ruled["embedding"][88:])
+    low = np.minimum(plain["embedding"], ruled["embedding"]) - 1e-6
+    high = np.maximum(plain["embedding"], ruled["embedding"]) + 1e-6
+    assert ((ticks["embedding"] >= low) & (ticks["embedding"] <= high)).all()
+    steps = np.abs(np.diff(ticks["embedding"][74:89], axis=0)).max()
+    jump = np.abs(plain["embedding"][75:88] - ruled["embedding"][75:88]).max()
+    assert steps < 0.5 * jump
+
+
+def test_a_net_that_answers_nan_is_bypassed_counted_and_tried_again():
+    nets = {"emotionrecognizer": random_network("emotionrecognizer", poison=True), "groovepredictor": random_network("groovepredictor")}
+    rig = Rig(nets).feed(chords(8))
+    ticks = rig.end()
+    assert np.isfinite(ticks["embedding"]).all()
+    assert np.isfinite(ticks["features"]).all()
+    faults = rig.worker.faults()
+    assert 2 <= faults["emotionrecognizer"] <= 5  # after 1, 2, 4 s
+    assert faults["groovepredictor"] == 0
+    assert SOURCES[ticks[30]["source"][RECOGNIZER]] == "fallback"
+
+
+def test_python_can_drive_the_nets_and_give_the_recognizer_back():
+    rig, sound = Rig(), chords(6)
+    target = np.linspace(-1, 1, 64).astype(np.float32)
+    rig.commands.push(command("embedding", vector=target))
+    rig.feed(sound[: 2 * RATE])
+    first = rig.until(50)
+    rig.commands.push(command("release_embedding"))
+    rest = rig.feed(sound[2 * RATE :]).end()
+    plain = Rig().feed(sound).end()
+    assert np.allclose(first["embedding"][13:], target)
+    assert np.array_equal(rest["embedding"][13:], plain["embedding"][63:])
+
+
+def test_an_embedding_that_is_not_finite_is_ignored_and_still_receipted():
+    rig = Rig()
+    rig.commands.push(command("embedding", vector=np.full(64, np.nan, np.float32)))
+    ticks = rig.feed(chords(1)).end()
+    assert np.isfinite(ticks["embedding"]).all()
+    assert len(rig.receipts.pop()) == 1
+
+
+def test_silence_holds_the_embedding_and_four_seconds_of_it_reset_the_recognizer():
+    net = random_network("emotionrecognizer")
+    sound = np.concatenate([chords(3), np.zeros((6 * RATE, 1), np.float32), chords(1)])
+    rig = Rig({"emotionrecognizer": net.clone()}).feed(sound)
+    ticks = rig.end()
+    assert rig.worker.counters()["recognizer_resets"] == 1
+    silent = ticks["silence_s"] > 0
+    gap = [i for i in range(80, 220) if silent[i]]
+    assert len(gap) > 100
+    assert (ticks["embedding"][gap] == ticks["embedding"][gap[0]]).all()
+    again = next(i for i in range(gap[-1] + 1, len(ticks)) if not silent[i])
+    fresh = net.clone()
+    fresh.reset()
+    others = np.arange(64) != EMBEDDING["dominance"].start
+    assert np.array_equal(fresh(ticks["features"][again])[others], ticks["embedding"][again][others])
+
+
+def test_the_reflex_voice_strikes_once_per_onset_and_releases_each_note():
+    """Four struck beats in 2 s; every strike comes within 20 ms after its beat."""
+    rig = Rig(reflex_note=40, reflex_channel=16).feed(chords(2))
+    rig.end()
+    events = rig.strikes.pop()
+    on, off = events[events["status"] == 0x9F], events[events["status"] == 0x8F]
+    assert len(on) == len(off) == 4
+    assert set(events["data1"]) == {40}
+    assert (events["part"] == -1).all()
+    late_s = on["frame"] / RATE - np.arange(4) * 0.5
+    assert ((late_s > 0) & (late_s < 0.02)).all()
+    assert ((off["frame"] - on["frame"]) / RATE).tolist() == pytest.approx([0.06] * 4, abs=1e-4)
+    assert np.array_equal(np.argsort(events["serial"]), np.arange(len(events)))
+
+
+def test_a_stopped_worker_returns_without_an_end():
+    rig = Rig().feed(chords(1))
+    rig.until(25)
+    rig.capture.stop()
+    rig.thread.join(5)
+    assert rig.worker.done
+    assert not rig.ticks.pop()["end"].any()
+
+
+def test_a_gap_in_a_device_s_stream_is_heard_as_silence_of_its_length():
+    rig = Rig(lossless=False)
+    rig.capture.deliver(np.full((640, 1), 0.1, np.float32))
+    rig.until(1)
+    rig.capture.deliver(np.full((640, 1), 0.1, np.float32), overflow=True, adc_s=None)
+    ticks = rig.until(2)
+    assert ticks["frame"].tolist() == [1280, 1920]
+    assert ticks["level_db"][0] < ticks["level_db"][1]
+    rig.capture.stop()
+    rig.thread.join(5)
+
+
+def test_networks_of_other_sizes_are_refused():
+    with pytest.raises(ValueError, match="groovepredictor: expected 64 -> 32, found 128 -> 64"):
+        Rig({"groovepredictor": random_network("harmonypredictor")})
+    with pytest.raises(KeyError, match="no net is called 'groove'"):
+        Rig(enabled=["groove"])
