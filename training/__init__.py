@@ -1,0 +1,1 @@
+"""How kelly's first weights are made; needs PyTorch, and nothing in kelly imports this."""

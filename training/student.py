@@ -1,0 +1,86 @@
+"""A net of the catalog as a PyTorch module: same layers, same order, time along axis 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from kelly.nets.catalog import NetSpec
+
+ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "softmax": lambda: nn.Softmax(dim=-1)}
+
+State = list[tuple[Tensor, Tensor] | None]
+
+
+class Student(nn.Module):
+    """One of the five nets.
+
+    spec    the catalog's row
+    mean    per-input mean and spread of the training material; inputs are standardised while training,
+    spread  and ``folded`` writes that into the first layer's weights
+    """
+
+    def __init__(self, spec: NetSpec, mean: Tensor, spread: Tensor) -> None:
+        super().__init__()
+        self.spec = spec
+        self.register_buffer("mean", mean)
+        self.register_buffer("spread", spread)
+        self.layers = nn.ModuleList(layer_modules(spec))
+
+    def forward(self, x: Tensor, state: State | None = None, logits: bool = False) -> tuple[Tensor, State]:
+        """(B, T, I) -> (B, T, O) and the state to carry on with; ``logits`` leaves out a final softmax."""
+        return run(self.layers, (x - self.mean) / self.spread, state, logits)
+
+    def folded(self, decimals: int = 5) -> list[nn.Module]:
+        """The layers with standardisation folded in and weights rounded, as they are exported.
+
+        decimals  digits after the point that weights keep; 5 changes an output by about 1e-5 and
+                  halves the file
+        """
+        twins = layer_modules(self.spec)
+        for twin, layer in zip(twins, self.layers, strict=True):
+            twin.load_state_dict(layer.state_dict())
+        first = twins[0]
+        assert isinstance(first, nn.Linear)
+        with torch.no_grad():
+            first.weight /= self.spread
+            first.bias -= first.weight @ self.mean
+            for twin in twins:
+                if isinstance(twin, nn.LSTM):  # the file keeps one bias, the sum; so does the twin
+                    twin.bias_ih_l0 += twin.bias_hh_l0
+                    twin.bias_hh_l0.zero_()
+                for weight in twin.parameters():
+                    weight.copy_(torch.round(weight.double(), decimals=decimals).float())
+        return twins
+
+
+def layer_modules(spec: NetSpec) -> list[nn.Module]:
+    """Fresh modules for a catalog row, activations as modules of their own."""
+    modules: list[nn.Module] = []
+    size = spec.input.size
+    for kind, outputs, activation in spec.layers:
+        modules.append(nn.Linear(size, outputs) if kind == "dense" else nn.LSTM(size, outputs, batch_first=True))
+        if activation:
+            modules.append(ACTIVATIONS[activation]())
+        size = outputs
+    return modules
+
+
+def run(layers: Sequence[nn.Module], x: Tensor, state: State | None = None, logits: bool = False) -> tuple[Tensor, State]:
+    """Run modules in order, carrying the state of the recurrent ones."""
+    before = iter(state or [None] * len(layers))
+    after: State = []
+    for layer in layers:
+        if isinstance(layer, nn.LSTM):
+            x, new = layer(x, next(before))
+            after.append(new)
+        elif not (logits and isinstance(layer, nn.Softmax)):
+            x = layer(x)
+    return x, after
+
+
+def detached(state: State) -> State:
+    """The same state without its history."""
+    return [None if pair is None else (pair[0].detach(), pair[1].detach()) for pair in state]
