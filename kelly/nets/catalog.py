@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from kelly._rt.contract import CONTRACT_VERSION, NET_NAMES, NETS, NetSpec, net_spec
 from kelly.errors import ModelError, ModelFormatError, ModelShapeError
 
-__all__ = ["CONTRACT_VERSION", "NETS", "NET_NAMES", "NetSpec", "check_metadata", "check_spec", "net_spec"]
+__all__ = ["CONTRACT_VERSION", "NETS", "NET_NAMES", "NetSpec", "check_place", "check_spec", "net_spec"]
 
 _SAME_TYPE = {"time-distributed-dense": "dense"}
 
@@ -38,34 +38,16 @@ class Model(Protocol):
     def metadata(self) -> Mapping[str, Any]: ...
 
 
-def check_metadata(model: Model, path: str = "", net: str | None = None) -> list[ModelError]:
-    """Faults of the "kelly" block: another contract, an unknown net, another net than the one asked for.
-
-    A file without the block has none: any RTNeural model loads.
-    """
-    metadata, faults = model.metadata, list[ModelError]()
-    contract = metadata.get("contract", CONTRACT_VERSION)
-    if contract != CONTRACT_VERSION or isinstance(contract, bool):
-        faults.append(
-            ModelFormatError(
-                "the model was trained for another meaning of its numbers", path=path, pointer="/kelly/contract",
-                expected=f"contract {CONTRACT_VERSION}", found=f"{contract!r}",
-                hint="train and export it again with this version of kelly",
-            )  # fmt: skip
+def check_place(model: Model, net: str, path: str = "") -> list[ModelError]:
+    """A fault when the file says it is another net than the one it stands for; foreign files say nothing."""
+    named = model.metadata.get("net")
+    if named is None or named == net:
+        return []
+    return [
+        ModelFormatError(
+            path=path, pointer="/kelly/net", expected=net, found=f"{named!r}", hint="the file lies in another net's place"
         )
-    named = metadata.get("net")
-    if named is not None and named not in NET_NAMES:
-        faults.append(
-            ModelFormatError(path=path, pointer="/kelly/net", expected=f"one of {', '.join(NET_NAMES)}", found=f"{named!r}")
-        )
-    elif net is not None and named is not None and named != net:
-        faults.append(
-            ModelFormatError(
-                path=path, pointer="/kelly/net", expected=net, found=named,
-                hint="the file lies in another net's place",
-            )  # fmt: skip
-        )
-    return faults
+    ]
 
 
 def check_spec(model: Model, net: str, path: str = "") -> list[ModelError]:
@@ -79,7 +61,7 @@ def check_spec(model: Model, net: str, path: str = "") -> list[ModelError]:
             ModelShapeError(
                 path=path, pointer="/in_shape", expected=f"{spec.input.size} inputs ({spec.input.name})",
                 found=f"{model.in_size}",
-            )  # fmt: skip
+            )
         )
     found = _merged(model.layers)
     if len(found) != len(spec.layers):
@@ -87,7 +69,7 @@ def check_spec(model: Model, net: str, path: str = "") -> list[ModelError]:
             ModelShapeError(
                 path=path, pointer="/layers", expected=_describe(spec.layers),
                 found=_describe([row for _, row in found]), hint=f"{spec.title} has exactly these layers",
-            )  # fmt: skip
+            )
         )
         return faults
     for (index, (kind, size, activation)), (want_kind, want_size, want_activation) in zip(found, spec.layers, strict=True):
@@ -103,7 +85,7 @@ def check_spec(model: Model, net: str, path: str = "") -> list[ModelError]:
                 ModelShapeError(
                     path=path, pointer=f"{pointer}/activation", expected=want_activation or "none",
                     found=activation or "none", hint=f"{spec.output.name} is a {spec.output.activation} vector",
-                )  # fmt: skip
+                )
             )
     return faults
 

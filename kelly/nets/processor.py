@@ -23,9 +23,9 @@ from numpy.typing import ArrayLike, NDArray
 from kelly._rt.contract import DYNAMICS_IN, EMBEDDING, HARMONY_IN, MELODY_IN, N_MOOD, NET_NAMES, net_spec
 from kelly._rt.stream.rules import Rule, fill_rule_indices
 from kelly.errors import BackendUnavailableError, ModelError, ModelFormatError
-from kelly.nets.catalog import check_metadata, check_spec
-from kelly.nets.load import build_network
-from kelly.nets.json import read_model
+from kelly.nets.catalog import check_place, check_spec
+from kelly.nets.json import Model, read_model
+from kelly.nets.load import check_arithmetic, network_from
 from kelly.nets.store import SearchPath, search_path
 
 Array = NDArray[np.float32]
@@ -144,7 +144,8 @@ class MultiModelProcessor:
     enabled     names of the nets that are on; None: all
     strict      raise ModelError for the first net that can't be loaded, instead of falling back
     arithmetic  as for load_network
-    raises      ModelError when strict; KeyError for a name that is no net; ValueError for an arithmetic
+    raises      ModelError when strict; KeyError for a name that is no net; ConfigError for another arithmetic;
+                BackendUnavailableError where no engine is built
     thread      [main]; not for two threads at once, take clones
     """
 
@@ -155,6 +156,7 @@ class MultiModelProcessor:
         strict: bool = False,
         arithmetic: str = "eigen",
     ) -> None:
+        check_arithmetic(arithmetic)
         self.search = search_path(models)
         self.arithmetic = arithmetic
         names = set(NET_NAMES if enabled is None else enabled)
@@ -260,23 +262,25 @@ class MultiModelProcessor:
 
 
 def load_slot(name: str, search: SearchPath, strict: bool = False, arithmetic: str = "eigen") -> Slot:
-    """Load one net, or a slot that says why not.
+    """Load one net, or make a slot that says why not.
 
-    raises  ModelError when strict; ValueError for an unknown arithmetic; BackendUnavailableError
+    raises  ModelError when strict; BackendUnavailableError where no engine is built
     """
     slot = Slot(name, path=search.find(name))
     try:
         if slot.path is None:
             raise ModelError(search.why_missing(name))
         _fill_slot(slot, arithmetic)
-    except (BackendUnavailableError, MemoryError):
+    except BackendUnavailableError:
         raise
-    except Exception as error:
-        if strict or (isinstance(error, ValueError) and not isinstance(error, ModelError)):
-            raise
-        slot.network = None
-        slot.source, slot.load_reason = "fallback", str(error) or type(error).__name__
-        slot.reason = slot.load_reason
+    except Exception as error:  # on a stage, whatever a file does to the loader ends in the fallback
+        if strict:
+            if isinstance(error, ModelError):
+                raise
+            raise ModelError(f"{type(error).__name__}: {error}", path=str(slot.path)) from error
+        slot.network, slot.source = None, "fallback"
+        slot.load_reason = str(error) if isinstance(error, ModelError) else f"{slot.path}: {type(error).__name__}: {error}"
+    slot.reason = slot.load_reason
     return slot
 
 
@@ -284,31 +288,36 @@ def _fill_slot(slot: Slot, arithmetic: str) -> None:
     """Read, check, build, prove, time."""
     path = str(slot.path)
     model = read_model(path)
-    for fault in (*check_metadata(model, path, slot.name), *check_spec(model, slot.name, path)):
+    for fault in (*check_place(model, slot.name, path), *check_spec(model, slot.name, path)):
         raise fault
-    network = build_network(model, arithmetic)
-    slot.vector_error = vector_error(network, model.vectors)
+    network = network_from(model, arithmetic)
+    slot.vector_error = vector_error(network, model)
     if slot.vector_error is not None and not slot.vector_error <= VECTOR_TOLERANCE:
-        raise ModelFormatError(
-            "the network doesn't compute what its maker saw", path=path, pointer="/kelly/vectors",
-            expected=f"a difference up to {VECTOR_TOLERANCE:g}", found=f"{slot.vector_error:.3g}",
-            hint="weights and test vectors are of different runs, or a matrix is transposed",
-        )  # fmt: skip
+        raise vector_fault(slot.vector_error, path)
     slot.latency_us = step_latency_us(network)
     slot.sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     slot.nbytes, slot.taught_by = network.nbytes, str(model.metadata.get("taught_by", ""))
     slot.network, slot.source = network, "model"
 
 
-def vector_error(network: Any, vectors: tuple[Array, Array] | None) -> float | None:
+def vector_error(network: Any, model: Model) -> float | None:
     """Largest absolute difference to the embedded test vectors, run from reset; None without vectors."""
-    if vectors is None:
+    if model.vectors is None:
         return None
-    given, wanted = vectors
     network.reset()
-    found = network(given)
+    found = network(model.vectors.input)
     network.reset()
-    return float(np.max(np.abs(found - wanted), initial=0.0))
+    error = np.abs(found - model.vectors.output)
+    return float(np.max(np.where(np.isnan(error), np.inf, error), initial=0.0))
+
+
+def vector_fault(error: float, path: str) -> ModelError:
+    """What is said about a network that fails its own test vectors."""
+    return ModelFormatError(
+        "the network doesn't compute what its maker saw", path=path, pointer="/kelly/vectors",
+        expected=f"a difference up to {VECTOR_TOLERANCE:g}", found=f"{error:.3g}",
+        hint="weights and test vectors are of different runs, or a matrix is transposed",
+    )  # fmt: skip
 
 
 def step_latency_us(network: Any) -> float:
