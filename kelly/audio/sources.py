@@ -145,7 +145,7 @@ class LiveSource:
         if channel is not None and channel >= device.channels:
             raise AudioDeviceError(f"{device.name}: channel {channel + 1} does not exist; the device has {device.channels}")
         channels = min(device.channels, max(DEVICE_CHANNELS, (channel or 0) + 1))
-        self.name, self.sample_rate_hz = device.name, device.sample_rate_hz
+        self.name, self.sample_rate_hz, self.host_api = device.name, device.sample_rate_hz, device.host_api
         self.capture = Capture(self.sample_rate_hz, channels, channel)
         ffi, self._stopped = sounddevice._ffi, False
         try:

@@ -48,8 +48,8 @@ class Sink(Protocol):
     def send(self, events: Events) -> None:
         """Take events, records of dtype("event").  [sink]"""
 
-    def close(self, score: Score) -> None:
-        """Send or save what is left; idempotent.  [main], after the sink thread"""
+    def close(self, score: Score | None) -> None:
+        """Save or let go; None saves nothing.  Idempotent.  [main], after the sink thread"""
 
     def counters(self) -> dict[str, int]: ...
 
@@ -69,7 +69,7 @@ class MemorySink:
     def send(self, events: Events) -> None:
         self._blocks.append(events.copy())
 
-    def close(self, score: Score) -> None:
+    def close(self, score: Score | None) -> None:
         pass
 
     @property
@@ -100,10 +100,10 @@ class FileSink(MemorySink):
             raise MidiFileError(f"{self.path}: the folder {folder} cannot be written")
         self._closed = False
 
-    def close(self, score: Score) -> None:
-        if not self._closed:
+    def close(self, score: Score | None) -> None:
+        if score is not None and not self._closed:
             write_smf(self.path, released(self.events, score.parts), score.tempo, score.parts, score.sample_rate_hz, key=score.key)
-            self._closed = True
+        self._closed = True
 
 
 def released(events: Events, parts: Sequence[Track]) -> Events:
@@ -142,9 +142,8 @@ class RtMidiSink:
 
     client       an open rtmidi output, from kelly.midi.ports
     description  for people
-    alive        says whether whoever takes the bytes is still there; None where nobody can tell
 
-    Sends are bounded: once PATIENCE_S have passed without a sign of life, or a send has raised, nothing
+    Sends are bounded where ``watch`` gave it a sign of life to look for: once PATIENCE_S have passed without a sign of life, or a send has raised, nothing
     is sent any more and what is dropped is counted.  After that the rtmidi object is neither called nor
     destroyed: with its server gone, either may never return.
     """
@@ -155,11 +154,17 @@ class RtMidiSink:
 
     path: Path | None = None
 
-    def __init__(self, client: Any, description: str, alive: Callable[[], bool] | None = None) -> None:
-        self._client, self.description, self._alive = client, description, alive
+    def __init__(self, client: Any, description: str) -> None:
+        self._client, self.description = client, description
+        self._alive: Callable[[], bool] | None = None
         self._confirmed_s, self._unconfirmed_bytes = time.monotonic(), 0
         self._sent = self._dropped = 0
         self.lost = False
+
+    def watch(self, alive: Callable[[], bool]) -> None:
+        """``alive`` says whether the server that takes the bytes has done anything since the last question."""
+        if "JACK" in self.description:
+            self._alive = alive
 
     def send(self, events: Events) -> None:
         for event in events:
@@ -191,7 +196,7 @@ class RtMidiSink:
         self.lost = True
         RtMidiSink._lost.append(self._client)
 
-    def close(self, score: Score) -> None:
+    def close(self, score: Score | None) -> None:
         client, self._client = self._client, None
         if client is not None and not self.lost:
             client.close_port()

@@ -1,0 +1,59 @@
+"""Audio file in, MIDI file out: the same worker, conductor and performer as live, as fast as they go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kelly.audio.sources import FileSource
+from kelly.config import Config, load_config
+from kelly.live.session import Session
+from kelly.midi.sinks import FileSink
+
+Path_ = str | os.PathLike[str]
+
+
+def render(audio: Path_, midi: Path_, *, progress: Callable[[float], None] | None = None, **settings: Any) -> dict[str, Any]:
+    """Play along with a recording, into a Standard MIDI File.
+
+    audio     anything libsndfile reads, at any rate
+    midi      the file to write; it appears whole or not at all
+    progress  called with 0..1 a few times per second
+    settings  by the names of ``kelly.config.SETTINGS``, such as seed=7, key="Am", tempo=96
+    returns   the session's summary: what was heard, played and measured
+    raises    AudioFileError, MidiFileError, ConfigError, ModelError
+    thread    [main]
+    """
+    return render_config(audio, midi, load_config(flags=settings), progress=progress)
+
+
+def render_config(
+    audio: Path_, midi: Path_, config: Config, *, progress: Callable[[float], None] | None = None
+) -> dict[str, Any]:
+    """The same with a Config; its audio.input and midi.output are not looked at."""
+    channel = None if config.audio.channel is None else config.audio.channel - 1
+    source = FileSource(Path(audio), channel, realtime=False)
+    session = None
+    try:
+        session = Session(config, source=source, sink=FileSink(Path(midi)), realtime=False)
+        session.start()
+        while not session.wait(0.1):
+            if progress is not None:
+                progress(fraction(session))
+    except BaseException:
+        source.stop()
+        if session is not None:
+            session.close(save=False)
+        raise
+    session.close()
+    if progress is not None:
+        progress(1.0)
+    return session.summary()
+
+
+def fraction(session: Session) -> float:
+    """How much of the file has been conducted, 0..1."""
+    tick, total = session.snapshot().tick, session.source.total_frames
+    return 0.0 if tick is None or not total else min(1.0, float(tick["frame"]) / total)

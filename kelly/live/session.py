@@ -1,0 +1,401 @@
+"""A session: source, worker, conductor, performer and sink, put together and taken apart in order.
+
+    source ==> worker ==> conductor ==> performer ==> sink
+        audio ring   tick ring    event ring     out ring
+
+The worker and the performer run without the GIL; source (of a file), conductor and sink are Python
+threads.  All are daemons.  Live and offline differ in source, sink and the performer's clock only.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kelly._rt.contract import NET_NAMES
+from kelly._rt.layout import COMMAND_KINDS, SOURCES, dtype
+from kelly._rt.stream.features import FeatureExtractor
+from kelly._rt.stream.performer import Performer
+from kelly._rt.stream.ring import Ring
+from kelly._rt.stream.tracker import Tracker
+from kelly._rt.stream.worker import WORKER_NETS, Worker, receipt_dtype
+from kelly.audio.sources import FileSource, LiveSource, Source, open_source
+from kelly.config import Config
+from kelly.errors import AudioFileError, ConfigError, DeviceLostError
+from kelly.generate.conductor import Conductor
+from kelly.generate.settings import ConductorSettings
+from kelly.live.engines import conductor_engines
+from kelly.live.stats import Snapshot, latency_row
+from kelly.midi.sinks import RtMidiSink, Score, Sink, open_sink
+from kelly.midi.tempo import TempoMap
+from kelly.music.chord import parse_progression
+from kelly.music.scale import parse_key
+from kelly.nets.processor import MultiModelProcessor
+
+TICKS, EVENTS, OUT = 256, 4096, 8192  # ring sizes; 256 ticks are ten seconds
+JOIN_S = 1.0
+DRAIN_S = 0.05  # two periods of any server, until what was sent has left
+LOST_S = 2.0  # a device whose callback stands still this long is gone
+SWITCH_INTERVAL_S = 0.0005  # how soon a waiting Python thread gets the GIL; Python's own 5 ms is a long time to a note
+WOODBLOCK = 115  # General MIDI: the reflex voice is struck
+
+
+class Session:
+    """Listens and plays until the source ends or someone closes it.
+
+    config    from kelly.load_config
+    source    instead of the one that config.audio names
+    sink      instead of the one that config.midi names
+    realtime  False: as fast as the machine allows; the source must be a file
+    raises    AudioDeviceError, AudioFileError, MidiPortError, MidiFileError, ConfigError, ModelError
+    thread    [main]; the constructor allocates everything, ``start`` starts the threads
+
+    notices   sentences about what "auto" chose
+    """
+
+    def __init__(self, config: Config, *, source: Source | None = None, sink: Sink | None = None, realtime: bool = True) -> None:
+        self.config, self.realtime, self.notices = config, realtime, []
+        key, tempo = parse_key(config.music.key), config.music.tempo_bpm
+        bars = parse_progression(config.music.chords) if config.music.chords.strip() else ()
+        settings = ConductorSettings(
+            seed=config.music.seed,
+            look_ahead_s=config.engine.look_ahead_ms / 1000.0,
+            key_given=key is not None,
+            tempo_given=tempo is not None,
+        ).choose(channels=dict(config.midi.channels), programs=dict(config.midi.programs))
+        self.processor = MultiModelProcessor(
+            config.models.path or None,
+            enabled=[name for name in NET_NAMES if name not in config.models.disabled],
+            strict=config.models.strict,
+            arithmetic=config.engine.arithmetic,
+        )
+        if source is None:
+            source, said = open_source(config.audio.input, config.audio.channel, config.audio.block_frames, realtime)
+            self.notices += [said] if said else []
+        self.source: Source = source
+        try:
+            if sink is None:
+                sink, said = open_sink(config.midi.output)
+                self.notices += [said] if said else []
+            self.sink: Sink = sink
+            self._prepare(settings, key, bars)
+        except BaseException:
+            source.stop()
+            raise
+
+    def _prepare(self, settings: ConductorSettings, key: Any, bars: Sequence[Sequence[Any]]) -> None:
+        """Everything that allocates."""
+        config, capture, rate = self.config, self.source.capture, self.source.sample_rate_hz
+        extractor = FeatureExtractor()
+        try:
+            extractor.prepare(rate, config.audio.gate_db)
+            tracker = Tracker(
+                rate,
+                key=(key.tonic, key.mode) if key is not None else None,
+                tempo_bpm=config.music.tempo_bpm,
+                beats_per_bar=config.music.beats_per_bar,
+                chords=[[(chord.root, chord.quality) for chord in bar] for bar in bars] or None,
+                gate_db=config.audio.gate_db,
+            )
+        except ConfigError as error:
+            if isinstance(self.source, FileSource) and "rate" in str(error):
+                raise AudioFileError(f"{self.source.path}: {error}") from error
+            raise
+        event, reflex_note = dtype("event"), config.engine.reflex_note
+        self._ticks, self._commands = Ring(dtype("tick"), TICKS), Ring(dtype("command"), 256)
+        self._receipts, self._events, self._out = Ring(receipt_dtype(), 1024), Ring(event, EVENTS), Ring(event, OUT)
+        strikes = Ring(event, EVENTS) if reflex_note is not None else None
+        used = {part.channel for part in settings.parts if part.enabled}
+        self._reflex_channel = next((c for c in range(16, 0, -1) if c not in used), 16)
+        slots = {name: self.processor.slot(name) for name in NET_NAMES}
+        self._worker = Worker(
+            capture,
+            extractor,
+            tracker,
+            {name: slot.network.clone() for name, slot in slots.items() if slot.network is not None},
+            self._ticks,
+            self._commands,
+            self._receipts,
+            enabled=[name for name, slot in slots.items() if slot.enabled],
+            strikes=strikes,
+            reflex_note=reflex_note,
+            reflex_channel=self._reflex_channel,
+        )
+        self._engines = conductor_engines(self.processor)
+        self._conductor = Conductor(rate, settings, self._engines)
+        self._performer = Performer(self._events, self._out, strikes, capture if self.realtime else None)
+        self._stopping, self._ended, self._closed = threading.Event(), threading.Event(), False
+        self._failure: BaseException | None = None
+        self._newest: Any | None = None
+        self._dropped_events = 0
+        self._command_lock = threading.Lock()  # several callers, one producer; no real-time thread takes it
+        self._switch_interval_s = 0.0
+        self.receipts: list[Any] = []
+        self._threads = [
+            threading.Thread(target=target, name=f"kelly-{name}", daemon=True)
+            for name, target in (
+                ("worker", self._worker.run),
+                ("conductor", self._guarded(self._conduct)),
+                ("performer", self._performer.run),
+                ("sink", self._guarded(self._drain)),
+                ("watch", self._watch),
+            )
+        ]
+        if isinstance(self.sink, RtMidiSink) and isinstance(self.source, LiveSource) and "JACK" in self.source.host_api:
+            self.sink.watch(self._callback_moves())
+
+    # Life cycle.  [main]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start listening and playing."""
+        self._switch_interval_s = sys.getswitchinterval()
+        if self.realtime:
+            sys.setswitchinterval(min(SWITCH_INTERVAL_S, self._switch_interval_s))
+        for thread in self._threads:
+            thread.start()
+        try:
+            self.source.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """True once the source has ended and everything is played; False after ``timeout_s``.
+
+        raises  what ended the session before its time: DeviceLostError, AudioFileError, or a fault inside
+        """
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._ended.is_set():
+            left = 0.2 if until is None else until - time.monotonic()
+            if left <= 0:
+                return False
+            self._ended.wait(min(left, 0.2))  # short, so that signals get their turn
+        if self._failure is not None:
+            raise self._failure
+        if self.source.error is not None:
+            raise self.source.error
+        return True
+
+    def close(self, save: bool = True) -> None:
+        """Stop the source, release every note, save the file, close the port; idempotent, within seconds.
+
+        save  False leaves no file behind
+        """
+        if self._closed:
+            return
+        self._closed = True
+        started = self._threads[0].ident is not None
+        self.source.capture.stop()
+        self._stopping.set()
+        self._performer.stop()
+        if started:
+            worker, conductor, performer, sink, _ = self._threads
+            performer.join(JOIN_S)
+            sink.join(JOIN_S)
+        self.source.stop()
+        if started:
+            if isinstance(self.sink, RtMidiSink):
+                time.sleep(DRAIN_S)
+            worker.join(JOIN_S)
+            conductor.join(JOIN_S)
+            sys.setswitchinterval(self._switch_interval_s)
+        self._ended.set()
+        self.sink.close(self._score() if save else None)
+
+    def _score(self) -> Score:
+        conductor, music = self._conductor, self.config.music
+        tempo = TempoMap(conductor.grid.knots, music.tempo_bpm, music.beats_per_bar, conductor.grid.downbeat)
+        return Score(self.source.sample_rate_hz, tempo, conductor.settings.parts, conductor.key)
+
+    # Threads.
+
+    def _guarded(self, target: Callable[[], None]) -> Callable[[], None]:
+        """A fault in a Python thread releases every note and ends the session, and wait() tells."""
+
+        def run() -> None:
+            try:
+                target()
+            except BaseException as error:
+                self._fail(error)
+
+        return run
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self.source.capture.stop()
+        self._stopping.set()
+        self._performer.stop()
+        self._ended.set()
+
+    def _conduct(self) -> None:
+        """[conductor] ticks in order -> planned events -> the performer's ring."""
+        ticks, poll_s = np.zeros(64, dtype("tick")), 0.002 if self.realtime else 0.0003
+        self._announce_reflex()
+        while not self._stopping.is_set():
+            if not self._ticks.wait(0.1, poll_s):
+                continue
+            for tick in ticks[: self._ticks.pop_into(ticks)]:
+                for engine in self._engines.values():
+                    engine.hear(tick)
+                self._push(self._conductor.consume(tick))
+                self._performer.publish(int(tick["frame"]))
+                if tick["end"]:
+                    self._push(self._conductor.finish())
+                    self._newest = tick.copy()
+                    self._performer.finish()
+                    return
+            self._newest = tick.copy()
+            if len(self._receipts):
+                self.receipts += list(self._receipts.pop())
+
+    def _push(self, events: Any) -> None:
+        """Events to the performer; a file's wait for room, a device's for half a second."""
+        while len(events) and not self._stopping.is_set():
+            room = self._events.capacity - len(self._events)
+            if room:
+                events = events[self._events.push(events[:room]) :]
+            else:
+                time.sleep(0.001)
+
+    def _announce_reflex(self) -> None:
+        if self.config.engine.reflex_note is not None:
+            program = np.zeros(1, dtype("event"))
+            program["status"], program["data1"] = 0xC0 | (self._reflex_channel - 1), WOODBLOCK
+            program["size"], program["part"], program["serial"] = 2, -1, -1
+            self._push(program)
+
+    def _drain(self) -> None:
+        """[sink] the out ring to wherever the notes go."""
+        poll_s = 0.0005 if self.realtime else 0.0003
+        while True:
+            done = self._performer.done  # read before the ring: then nothing can follow
+            if self._out.wait(0.05, poll_s):
+                self.sink.send(self._out.pop())
+            elif done:
+                break
+        if not self._stopping.is_set():
+            self._ended.set()
+
+    def _watch(self) -> None:
+        """[watch] a device that has gone."""
+        capture, frames, moved_s = self.source.capture, -1, time.monotonic()
+        while not self._stopping.wait(0.25) and not self._ended.is_set():
+            now_s = time.monotonic()
+            if capture.frames != frames:
+                frames, moved_s = capture.frames, now_s
+            gone = not self.source.alive or (not capture.lossless and now_s - moved_s > LOST_S)
+            if gone and not capture.ended:
+                self._fail(DeviceLostError(f"{self.source.name}: the device is gone; every note was released"))
+
+    def _callback_moves(self) -> Callable[[], bool]:
+        """Has the audio callback run since the last question?  Says something where one server does audio and MIDI."""
+        seen = [-1]
+
+        def moved() -> bool:
+            before, seen[0] = seen[0], self.source.capture.blocks
+            return seen[0] != before
+
+        return moved
+
+    # Commands and views.  [any Python thread]
+
+    def set_model_enabled(self, name: str, enabled: bool) -> None:
+        """Switch a net on or off, over half a second; KeyError names the five."""
+        if name not in NET_NAMES:
+            raise KeyError(f"no net is called {name!r}; the five are {', '.join(NET_NAMES)}")
+        self._command("enable" if enabled else "disable", index=NET_NAMES.index(name))
+
+    def push_embedding(self, vector: ArrayLike) -> None:
+        """Drive the nets in the recognizer's place, from the next network hop on.
+
+        vector  64 finite numbers, contract EMBEDDING
+        raises  ValueError
+        """
+        embedding = np.asarray(vector, np.float32)
+        if embedding.shape != (64,) or not np.isfinite(embedding).all():
+            raise ValueError(f"an embedding is 64 finite numbers, found shape {embedding.shape}")
+        self._command("embedding", vector=embedding)
+
+    def release_embedding(self) -> None:
+        """Give the recognizer its place back."""
+        self._command("release_embedding")
+
+    def panic(self) -> None:
+        """All notes off now; the music goes on with the next planned note."""
+        self._performer.panic()
+        self._command("panic")
+
+    def _command(self, kind: str, index: int = 0, vector: Any = 0.0) -> None:
+        record = np.zeros(1, dtype("command"))
+        record["kind"], record["index"], record["vector"] = COMMAND_KINDS.index(kind), index, vector
+        with self._command_lock:
+            if self._commands.push(record, timeout_s=0.5) != 1:
+                raise RuntimeError("the session takes no commands; has it ended?")
+
+    def snapshot(self) -> Snapshot:
+        """The session now: newest tick and counters."""
+        return Snapshot(self._newest, self.source.capture.frames / self.source.sample_rate_hz, self.counters())
+
+    def reports(self, every_s: float = 1.0) -> Iterator[Snapshot]:
+        """A snapshot every ``every_s`` until the session ends."""
+        while not self.wait(every_s):
+            yield self.snapshot()
+
+    def counters(self) -> dict[str, int]:
+        """What happened so far; every drop counter of a file or demo stays 0."""
+        return {
+            **self.source.capture.counters(),
+            **self._worker.counters(),
+            "net_faults": sum(self.faults().values()),
+            **self._performer.counters(),
+            "tick_ring_peak": self._ticks.peak,
+            "event_ring_peak": self._events.peak,
+            "out_ring_peak": self._out.peak,
+            **self.sink.counters(),
+        }
+
+    def faults(self) -> dict[str, int]:
+        """Answers that were not finite, per net."""
+        asked = {**self._worker.faults(), **{name: engine.faults for name, engine in self._engines.items()}}
+        return {name: asked[name] for name in NET_NAMES}
+
+    def nets(self) -> dict[str, str]:
+        """Who answers for each net now: "model", "fallback" or "off"."""
+        if self._newest is None:
+            return dict(self.processor.sources)
+        return {name: SOURCES[source] for name, source in zip(NET_NAMES, self._newest["source"], strict=True)}
+
+    def summary(self) -> dict[str, Any]:
+        """Groups of figures for the end of a session."""
+        counters, conductor = self.counters(), self._conductor
+        groups: dict[str, Any] = {
+            "heard": {"from": self.source.name, "seconds": round(counters["frames"] / self.source.sample_rate_hz, 1)},
+            "played": {part.name: notes for part, notes in zip(conductor.settings.parts, conductor.played, strict=True)},
+            "nets": self.nets(),
+            "network hop": latency_row(self._worker.busy()),
+        }
+        if self.realtime:
+            groups["notes behind time"] = latency_row(self._performer.lateness())
+            if self.config.engine.reflex_note is not None:
+                groups["reflex behind onset"] = latency_row(self._performer.reflex_latency())
+        names = ("dropped_frames", "gap_frames", "input_overflows", "repaired_samples", "dropped_ticks", "late_events",
+                 "net_faults", "unsent_events", "open_notes")  # fmt: skip
+        groups["counters"] = {name: counters[name] for name in names if name in counters}
+        return groups
+
+
+assert set(WORKER_NETS) <= set(NET_NAMES)
