@@ -53,7 +53,7 @@ class Bass:
         self.pitch = (self.part.low + self.part.high) // 2
         self._root: int | None = None
         self._chord: Chord | None = None
-        self._struck_step = -(10**9)
+        self._struck_step = self._until_step = -(10**9)
         self._forecast = Forecast()
 
     def plan(self, moment: Moment) -> list[Note]:
@@ -77,7 +77,7 @@ class Bass:
         """Soft and long: what can be said before the beat is trusted, or while the player pauses."""
         place = moment.place
         held = (place.step - self._struck_step) / 4
-        again = held >= _PEDAL_BEATS and place.step_in_bar == 0
+        again = place.step_in_bar == 0 and (held >= _PEDAL_BEATS or place.step >= self._until_step)
         if not (again or (changed and place.sub % 2 == 0)):
             return []
         self._root, self._chord = root, moment.chord
@@ -118,6 +118,7 @@ class Bass:
         candidates = [p for p in range(self.part.low, self.part.high + 1) if p % 12 == pitch_class % 12]
         self.pitch = min(candidates, key=lambda p: (abs(p - self.pitch) + 0.8 * abs(p - middle), p))
         self._struck_step = moment.place.step
+        self._until_step = moment.place.step + int(4 * length_beats)
         return Note(self.pitch, length_beats, BASS_VOICE)
 
     def _length(self, moment: Moment) -> float:

@@ -40,8 +40,7 @@ class Conductor:
                     ``reset()``, float32 vectors of the contract; the conductor owns them
     thread          [conductor]; construct on [main]
 
-    grid, key, played  for the file and the summary: the beats seen, the key last clear as
-                       (tonic, mode) or None, and how many notes each part has planned
+    grid, played    for the file and the summary: the beats seen, and how many notes each part has planned
     """
 
     def __init__(self, sample_rate_hz: float, settings: ConductorSettings, engines: Mapping[str, Engine]) -> None:
@@ -67,7 +66,7 @@ class Conductor:
     def reset(self) -> None:
         """Forget everything but settings and engines' weights."""
         self.grid = Grid()
-        self.key: tuple[int, int] | None = None
+        self._keys: dict[tuple[int, int], float] = {}
         self.played = [0] * len(self.parts)
         self._tracks = ChordTrack()
         self._entry = Entry(self.settings)
@@ -79,6 +78,11 @@ class Conductor:
         self._dynamics.reset()
         for player in (self._chords, self._melody, self._bass, self._drums):
             player.reset()
+
+    @property
+    def key(self) -> tuple[int, int] | None:
+        """The key that was clear for longest, (tonic, mode); None before any was."""
+        return max(self._keys, key=lambda key: (self._keys[key], key), default=None)
 
     def consume(self, tick: Any) -> Any:
         """Take the next tick.
@@ -94,8 +98,9 @@ class Conductor:
         if int(tick["playing"]) or self._next_step is not None:
             heard = read_tick(tick)
             self._entry.hear(heard)
-            if heard.tonic >= 0 and heard.mode:
-                self.key = (heard.tonic, heard.mode)
+            if heard.tonic >= 0 and heard.mode and heard.playing:
+                key = (heard.tonic, heard.mode)
+                self._keys[key] = self._keys.get(key, 0.0) + max(0.0, heard.key_confidence)
             if self.grid.exists and not self._ended:
                 self._plan_until(heard, frame + self._reach())
         if int(tick["end"]):
@@ -147,6 +152,8 @@ class Conductor:
             heard, (frame - heard.frame) / rate, beat_s, beat_s * grid.beats_per_bar, chord is not None
         )
         if stage.silent:
+            for row in range(len(self.parts)):  # what still rings may do so for a bar
+                self._ledger.cut(row, round(frame + grid.beats_per_bar * grid.beat_frames))
             return
         per_beat = heard.notes_per_s * beat_s
         moment = Moment(
@@ -159,6 +166,7 @@ class Conductor:
             heard=heard,
             stage=stage,
             energy=_energy(heard, per_beat),
+            per_beat=per_beat,
             room=1.2 if stage.answering else max(0.1, min(1.2, 1.35 - 0.3 * per_beat)),
             bass_hint=bass_hint(heard),
             seed=self.settings.seed,

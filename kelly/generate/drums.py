@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .draw import draw
 from .moment import INNER_VOICE, Moment, Note
 from .settings import DRUMS, Part
@@ -86,10 +88,10 @@ class Drums:
     def _hat(self, moment: Moment) -> Note | None:
         """Quarters, eighths or sixteenths by the groove's density and the energy."""
         place = moment.place
-        density = 0.5 * moment.heard.groove.density + 0.5 * moment.energy
+        density = 0.5 * moment.heard.groove.density + 0.5 * moment.energy + 0.2 * math.log2(moment.beat_s / 0.5)
         if moment.room < 0.5:
             density -= 0.15
-        grid = 4 if density < 0.3 else 2 if density < 0.75 else 1
+        grid = 4 if density < 0.36 else 2 if density < 0.75 else 1
         if place.step_in_bar % grid:
             return None
         cymbal = CLOSED_HAT

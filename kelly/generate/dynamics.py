@@ -18,6 +18,7 @@ from .moment import BASS_VOICE, MELODY_VOICE, Moment, Note
 
 MAX_OFFSET_S = 0.04
 _SHORTEST_S = 0.03
+_SOFTEST = 10  # softer is not heard; on the wire, note-on 0 would mean note-off
 
 (_V, _A, _T, _INTENSITY, _FAST, _SLOW, _TREND, _PEAK, _ONSET, _NOTES, _GATE_IN, _BRIGHT, _BEAT, _BAR_SIN, _BAR_COS,
  _PHRASE_SIN, _PHRASE_COS, _TEMPO, _TRUST, _PITCH, _INTERVAL, _WEIGHT, _TONE, _VOICE, _PREVIOUS, _SINCE,
@@ -120,7 +121,7 @@ class Dynamics:
             value += 127.0 * y[RANGE] * 0.3  # the top of a chord is its tune
         value *= BALANCE[part] * note.loudness
         value += 12.0 * y[VELOCITY_JITTER] * self._luck(part, note, moment, 1)
-        return max(1, min(127, round(value)))  # on the wire, note-on 0 means note-off
+        return max(_SOFTEST, min(127, round(value)))
 
     def _offset_s(self, part: int, note: Note, moment: Moment, y: list[float]) -> float:
         """Seconds after the grid: feel of net and groove, luck, the melody's lead, the chord's roll."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from itertools import pairwise
 
@@ -78,6 +79,7 @@ def cost(shape: tuple[int, ...], before: tuple[int, ...], centre: float, leading
             total += 2.5
         if b - a > 12:
             total += 1.5
+    total += 0.4 * max(0, shape[-1] - shape[0] - 14)
     classes = [p % 12 for p in shape]
     if classes.count(leading_tone) > 1:
         total += 100.0
@@ -99,7 +101,7 @@ class Chords:
     def reset(self) -> None:
         self.voicing: tuple[int, ...] = ()
         self.chord: Chord | None = None
-        self._struck_step = -(10**9)
+        self._struck_step = self._until_step = -(10**9)
 
     def plan(self, moment: Moment) -> list[Note]:
         """The chord struck at this step; empty where the sounding one goes on.
@@ -117,8 +119,9 @@ class Chords:
             length = self._length(moment, level)
             self.voicing = self._voice(chord, moment, level)
             self.chord, self._struck_step = chord, place.step
+            self._until_step = place.step + int(length * 4)
             gate = 1.0 if level == PAD else None
-            loudness = 0.92 if place.weight < 0.5 else 1.0
+            loudness = 0.8 if moment.stage.answering else 0.92 if place.weight < 0.5 else 1.0
             return [
                 Note(pitch, length, INNER_VOICE, loudness, gate, order, len(self.voicing))
                 for order, pitch in enumerate(self.voicing)
@@ -128,7 +131,9 @@ class Chords:
     def _level(self, moment: Moment) -> int:
         if moment.stage.pedal or moment.stage.answering:
             return PAD
-        level = int(moment.energy * len(COMPING) * 0.999)
+        # What feels busy is strikes per second, so a fast beat takes a calmer pattern.
+        pace = 0.15 * math.log2(moment.beat_s / 0.5)
+        level = math.floor((moment.energy + pace) * len(COMPING) * 0.999)
         if moment.room < 0.5:
             level -= 1
         return max(PAD, min(len(COMPING) - 1, level))
@@ -143,6 +148,8 @@ class Chords:
     def _pattern_strikes(self, moment: Moment, level: int) -> bool:
         place = moment.place
         if level == PAD:
+            if place.sub == 0 and place.step >= self._until_step:
+                return True  # the last figure has ended: hold something again
             held = place.step - self._struck_step
             return place.step_in_bar == 0 and held >= _HELD_BARS * place.beats_per_bar * 4
         return self._rhythm(moment, level)[place.step_in_bar % 16] == "x"

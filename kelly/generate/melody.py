@@ -33,6 +33,7 @@ _INTERVAL, _SINCE, _BEAT_SIN, _BEAT_COS, _BAR_SIN, _BAR_COS, _POSITION, _END = (
     )
 )  # fmt: skip
 _LONGEST_BEATS = 4.0
+_SUNG_S = 1.2  # from this length on the net alone decides when a note ends
 _UNSINGABLE = {6: 0.25, 10: 0.4, 11: 0.15}  # tritone and sevenths
 _RECALL_BARS = 2
 
@@ -40,7 +41,7 @@ _RECALL_BARS = 2
 class Melody:
     """The melody player: channel 2, one note at a time.
 
-    cut_frame  where the last plan ended the sounding note (a rest), else None
+    rests  the newest note, if it still sounds, ends at the eighth planned last
     """
 
     def __init__(self, part: Part, engine: Engine) -> None:
@@ -79,9 +80,10 @@ class Melody:
         onset = self._onset_probability(moment, answer)
         u = draw(moment.seed, MELODY, place.bar, place.step_in_bar)
         if u >= onset:
-            quiet = answer[_HOLD] + answer[_REST]
-            overdue = now - self._onset_beats >= _LONGEST_BEATS
-            if overdue or self._fresh or (u - onset) * quiet >= (1.0 - onset) * answer[_HOLD]:
+            hold, rest = answer[_HOLD], answer[_REST]
+            lasted = now - self._onset_beats
+            rest *= min(1.0, 0.15 + lasted * moment.beat_s / _SUNG_S)  # a note cut short is a hiccup
+            if lasted >= _LONGEST_BEATS or self._fresh or (u - onset) * (hold + rest) >= (1.0 - onset) * hold:
                 self.rests = True
             return []
         pitch = self._pick(moment, answer, tonic)
@@ -122,13 +124,20 @@ class Melody:
         place = moment.place
         net = min(0.98, max(0.0, 1.0 - answer[_HOLD] - answer[_REST]))
         odds = net / (1.0 - net)
-        odds *= moment.room * (1.6 if moment.stage.answering else 1.0)
+        odds *= moment.room * self._turn(moment) * max(0.35, min(1.4, moment.beat_s / 0.5))
         model = self._onsets.get(place.bar - _RECALL_BARS)
         if model and place.phrase_beat >= _RECALL_BARS * place.beats_per_bar:
             odds *= 2.5 if place.step_in_bar in model else 0.55
-        if not self.rests and self.pitch is not None and place.step / 4 - self._onset_beats < 0.5:
-            odds *= 0.5
         return odds / (1.0 + odds)
+
+    @staticmethod
+    def _turn(moment: Moment) -> float:
+        """Whose turn it is: the player opens a phrase, kelly answers in its second half, or when there is a pause."""
+        if moment.stage.answering:
+            return 1.8
+        if moment.per_beat < 0.75:
+            return 1.2  # long notes want company
+        return 0.4 if moment.place.phrase_position < 0.5 else 1.1
 
     def _pick(self, moment: Moment, answer: list[float], tonic: int) -> int | None:
         """prior x scale x chord x context over the part's range."""
@@ -138,8 +147,14 @@ class Melody:
         tones = frozenset(moment.chord.tones) if moment.chord else frozenset()
         above_tones = {(tone + 1) % 12 for tone in tones} - tones
         folded = [0.0] * 12
+        first_moment = total = 0.0
         for i in range(_PITCH, MELODY_OUT.size):
             folded[i % 12] += answer[i]
+            total += answer[i]
+            first_moment += i * answer[i]
+        if total > 0:  # the net thinks in its own register: move it by octaves to the part's
+            middle = (self.part.low + self.part.high) / 2
+            shift += 12 * round((middle - shift - first_moment / total) / 12)
         model = self._onsets.get(place.bar - _RECALL_BARS, {}).get(place.step_in_bar)
         strong = place.weight
         weights = []
@@ -163,7 +178,7 @@ class Melody:
         """Near the last note, off the edges of the range, and moving as two bars ago."""
         low, high = self.part.low, self.part.high
         middle = (low + high) / 2
-        weight = math.exp(-(((pitch - middle) / (0.6 * (high - low))) ** 2))
+        weight = math.exp(-(((pitch - middle) / (0.45 * (high - low))) ** 2))
         if self.pitch is None:
             return weight
         motion = pitch - self.pitch

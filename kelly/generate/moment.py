@@ -42,6 +42,7 @@ class Moment:
     chord_new    it begins with this step, or the part plays it for the first time now
     energy       0..1, from arousal and the player's level; .5 = medium
     room         0..1.2, how much the player leaves to a second voice
+    per_beat     the player's notes per beat
     bass_hint    pitch class to stand on when no chord is known, -1 = none
     """
 
@@ -55,8 +56,13 @@ class Moment:
     stage: Stage
     energy: float
     room: float
+    per_beat: float
     bass_hint: int
     seed: int
+
+    @property
+    def beat_s(self) -> float:
+        return self.beat_frames / self.sample_rate_hz
 
     @property
     def classes(self) -> frozenset[int]:

@@ -27,8 +27,8 @@ class Part:
 
 CHORDS, MELODY, BASS, DRUMS = range(4)
 PARTS = (
-    Part("chords", 1, 4, 50, 76),  # electric piano: sits beside any player's instrument
-    Part("melody", 2, 11, 64, 88),  # vibraphone: its notes ring, so rests do not gape
+    Part("chords", 1, 4, 48, 72),  # electric piano: sits beside any player's instrument
+    Part("melody", 2, 11, 67, 88),  # vibraphone: its notes ring, so rests do not gape
     Part("bass", 3, 33, 28, 50),  # fingered bass, from its lowest string
     Part("drums", 10, 0, 35, 59),  # standard kit
 )
