@@ -83,7 +83,8 @@ class Grid:
         self.beat_in_bar = int(tick["beat_in_bar"]) % self.beats_per_bar
         self.phrase_beats = max(1, int(tick["phrase_bars"])) * self.beats_per_bar
         now = self.beat + (int(tick["frame"]) - self.beat_frame) / self.beat_frames
-        self._phrase_origin = now - float(tick["phrase_position"]) * self.phrase_beats
+        position = float(tick["phrase_position"])
+        self._phrase_origin = now - (position if 0.0 <= position <= 1.0 else 0.0) * self.phrase_beats
         self._remember()
 
     def _remember(self) -> None:

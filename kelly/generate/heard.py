@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,11 @@ def _signed(value: float) -> float:
     return max(-1.0, min(1.0, value)) if value == value else 0.0
 
 
+def _finite(value: Any) -> float:
+    number = float(value)
+    return number if math.isfinite(number) else 0.0
+
+
 def read_groove(row: list[float]) -> Groove:
     """``row`` is contract GROOVE_OUT, 32 numbers in -1..1."""
     return Groove(
@@ -97,17 +103,17 @@ def read_tick(tick: Any) -> Heard:
     embedding = tuple(_signed(y) for y in tick["embedding"].tolist())
     return Heard(
         frame=int(tick["frame"]),
-        beat_confidence=float(tick["beat_confidence"]),
-        tempo_bpm=float(tick["tempo_bpm"]),
-        level_fast=float(tick["level_fast"]),
-        level_slow=float(tick["level_slow"]),
-        level_trend=float(tick["level_trend"]),
-        level_peak=float(tick["level_peak"]),
-        onset=float(tick["onset"]),
-        notes_per_s=float(tick["notes_per_s"]),
-        silence_s=float(tick["silence_s"]),
-        key_confidence=float(tick["key_confidence"]),
-        chord_confidence=float(tick["chord_confidence"]),
+        beat_confidence=_finite(tick["beat_confidence"]),
+        tempo_bpm=_finite(tick["tempo_bpm"]),
+        level_fast=_finite(tick["level_fast"]),
+        level_slow=_finite(tick["level_slow"]),
+        level_trend=_finite(tick["level_trend"]),
+        level_peak=_finite(tick["level_peak"]),
+        onset=_finite(tick["onset"]),
+        notes_per_s=_finite(tick["notes_per_s"]),
+        silence_s=_finite(tick["silence_s"]),
+        key_confidence=_finite(tick["key_confidence"]),
+        chord_confidence=_finite(tick["chord_confidence"]),
         playing=bool(tick["playing"]),
         locked=bool(tick["locked"]),
         tonic=int(tick["key_tonic"]),
