@@ -85,8 +85,7 @@ def _vector(name: str, size: int, activation: str, *rows: tuple[Any, ...]) -> Ve
     """Place the rows ``(name, size, teacher[, labels])`` one after the other."""
     fields, start = [], 0
     for row in rows:
-        field_name, width, teacher, *labels = row
-        field = Field(field_name, width, teacher, *labels, start=start)
+        field = Field(row[0], row[1], row[2], row[3] if len(row) > 3 else (), start)
         assert not field.labels or len(field.labels) == field.size, (name, field)
         fields.append(field)
         start = field.stop
