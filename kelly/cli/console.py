@@ -69,6 +69,20 @@ class Console:
 
         click.echo(dumps({"schema": schema, **payload}, indent=2, ensure_ascii=False, default=plain))
 
+    def listen(self) -> None:
+        """Say what kelly's own modules log: warnings always but when quiet, the rest with -v."""
+        import logging
+
+        voice = self
+
+        class Handler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                voice.narrate(record.getMessage(), level=0 if record.levelno >= logging.WARNING else 1)
+
+        logger = logging.getLogger("kelly")
+        logger.handlers, logger.propagate = [Handler()], False
+        logger.setLevel(logging.INFO)
+
     @contextlib.contextmanager
     def progress(self, label: str, total: int) -> Iterator[Any]:
         """Yield ``advance(n)``; a bar on a terminal, silence elsewhere."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import platform
 import shutil
@@ -40,6 +41,7 @@ def command(**flags: Any) -> int:
     Always exits 0: what is missing is a finding, not a failure.
     """
     voice = console(flags)
+    logging.getLogger("kelly").setLevel(logging.ERROR)  # the page says it all
     report = examine(flags)
     voice.chatter()
     if voice.json:

@@ -47,8 +47,6 @@ def play(voice: Console, config: Any, received: list[int]) -> int:
     session = Session(config)
     for notice in session.notices:
         voice.narrate(notice)
-    for line in session.processor.load_log:
-        voice.narrate(line, level=1)
     voice.narrate(f"{session.source.name} -> {session.sink.description}; Ctrl-C ends it")
     try:
         session.start()

@@ -70,7 +70,9 @@ def options(*groups: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
 def console(flags: dict[str, Any]) -> Console:
     """Take -q, -v and --json out of the flags."""
     quiet, verbose = flags.pop("quiet", False), flags.pop("verbose", 0)
-    return Console(-1 if quiet else verbose, flags.pop("json", False))
+    voice = Console(-1 if quiet else verbose, flags.pop("json", False))
+    voice.listen()
+    return voice
 
 
 def settings(flags: Mapping[str, Any]) -> Config:

@@ -21,8 +21,8 @@ INVALID = 4
 def command(paths: tuple[str, ...], **flags: Any) -> int:
     """Check model files and name every fault.
 
-    A PATH is a model file, or a folder that is searched for model.json files.  Exits 4 when any file
-    has a fault, or when a folder holds no model.
+    A PATH is a model file, or a folder that is searched for model.json files, or for any .json files if
+    there are none.  Exits 4 when a file has a fault, or when a folder holds no model.
     """
     voice = console(flags)
     import kelly
@@ -45,7 +45,7 @@ def files_of(paths: tuple[str, ...]) -> list[Path]:
     for text in paths:
         path = Path(text)
         if path.is_dir():
-            inside = sorted(path.rglob("*.json"))
+            inside = sorted(path.rglob("model.json")) or sorted(path.rglob("*.json"))
             if not inside:
                 raise ModelFormatError("no model in this folder", path=text, hint="models are .json files")
             files.update(dict.fromkeys(inside))
@@ -65,6 +65,12 @@ def as_json(report: Any) -> dict[str, Any]:
     return {
         "path": str(report.path),
         "ok": report.ok,
+        "net": report.net,
+        "layers": report.layers,
+        "parameter_count": report.parameter_count,
+        "nbytes": report.nbytes,
+        "taught_by": report.taught_by,
+        "vector_error": report.vector_error,
         "faults": [
             {
                 "error": type(fault).__name__, "pointer": fault.pointer, "expected": fault.expected,
