@@ -78,7 +78,7 @@ def smf_bytes(
     title: str = "Kelly",
 ) -> bytes:
     """The bytes that ``write_smf`` writes."""
-    import mido  # type: ignore[import-untyped]  # here, because only a session that saves MIDI pays for it
+    import mido  # here, because only a session that saves MIDI pays for it
 
     ruler = Ruler(tempo_map, sample_rate_hz)
     rows = sorted(_rows(events, ruler))

@@ -7,6 +7,7 @@ time 0 stays the first audio frame.  A given tempo is one exact tempo event inst
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from itertools import pairwise
 PPQ = 480
 DEFAULT_US = 500_000  # per quarter note: what a file without a tempo event means
 _LONGEST_US = 0xFFFFFF  # three bytes
+_DROP_COST = 0.5  # how much a lead-in's tempo may be bent (log ratio) before the first beat gives way
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +74,30 @@ class Ruler:
 
     @staticmethod
     def _with_lead_in(knots: list[tuple[int, int]], tempo: TempoMap) -> list[tuple[int, int]]:
-        """A knot at frame 0, a whole number of beats ahead, so that the bars fall on the file's bars."""
-        (f0, b0), (f1, b1) = knots[0], knots[1]
-        if f0 < 0:
-            raise ValueError(f"tempo map: frame {f0} lies before the stream")
-        period = (f1 - f0) / (b1 - b0)
+        """A knot at frame 0, a whole number of beats ahead, so that the bars fall on the file's bars.
+
+        The time before the first beat rarely is such a number, so these beats have a tempo of their own;
+        where it would be absurd (a first beat 3 ms into the stream) the first few knots give way.
+        """
+        if knots[0][0] < 0:
+            raise ValueError(f"tempo map: frame {knots[0][0]} lies before the stream")
         bar = max(1, tempo.beats_per_bar)
-        lead = (b0 - tempo.downbeat) % bar  # beats of the bar that are gone by the first knot
-        if f0 == 0:
-            # Nothing can stand before frame 0: the file then opens inside a bar.
+        best: tuple[float, int, int] | None = None
+        for dropped, (frame, beat) in enumerate(knots[: min(bar + 1, len(knots) - 1)]):
+            after, later = knots[dropped + 1]
+            period = (after - frame) / (later - beat)
+            gone = (beat - tempo.downbeat) % bar  # beats of its bar before this one
+            if frame == 0 and gone == 0:
+                return knots
+            for lead in range(gone or bar, gone + 2 * bar + int(frame / period) + 1, bar):
+                if frame > 0:
+                    strain = abs(math.log(frame / lead / period)) + _DROP_COST * dropped
+                    if best is None or strain < best[0]:
+                        best = (strain, dropped, lead)
+        if best is None:  # two knots, the first on frame 0 inside a bar: the file opens there
             return knots
-        while lead < 1 or lead + bar / 2 < f0 / period:
-            lead += bar
-        return [(0, b0 - lead), *knots]
+        _, dropped, lead = best
+        return [(0, knots[dropped][1] - lead), *knots[dropped:]]
 
     def tick(self, frame: float) -> int:
         """Nearest tick of an absolute frame."""

@@ -67,7 +67,7 @@ def test_a_given_tempo_is_one_event_and_time_zero_is_the_first_frame():
 
 
 def test_tracked_beats_fall_on_whole_beats_and_bars_on_bars():
-    beats = [(4000 + 25000 * i + 150 * i * i, 3 + i) for i in range(40)]  # first knot is the fourth beat of its bar
+    beats = [(52000 + 25000 * i + 150 * i * i, 3 + i) for i in range(40)]  # first knot is the fourth beat of its bar
     ruler = Ruler(TempoMap(knots=beats, downbeat=0), RATE)
     ticks = [ruler.tick(frame) for frame, _ in beats]
     assert all(tick % PPQ == 0 for tick in ticks)
@@ -75,6 +75,18 @@ def test_tracked_beats_fall_on_whole_beats_and_bars_on_bars():
     downbeats = [tick for tick, (_, beat) in zip(ticks, beats, strict=True) if beat % 4 == 0]
     assert all(tick % (4 * PPQ) == 0 for tick in downbeats)
     assert ruler.tick(0) == 0
+
+
+@pytest.mark.parametrize("first_frame", [0, 160, 9000, 29000, 100_000, 2_000_000])
+@pytest.mark.parametrize("downbeat", [0, 1, 2, 3])
+def test_no_tempo_is_absurd_and_bars_stay_bars_wherever_the_first_beat_fell(first_frame, downbeat):
+    """A first beat 3 ms into the stream once made a lead-in of 72,000 bpm, which a DAW refuses."""
+    knots = [(first_frame + 28800 * i, i) for i in range(12)]
+    ruler = Ruler(TempoMap(knots=knots, downbeat=downbeat), RATE)
+    assert all(60e6 / 500 < us < 60e6 / 30 for _, _, us in ruler.segments)
+    settled = [ruler.tick(frame) for frame, _ in knots[5:]]
+    assert all(tick % PPQ == 0 for tick in settled)
+    assert all(tick // PPQ % 4 == (beat - downbeat) % 4 for tick, (_, beat) in zip(settled, knots[5:], strict=True))
 
 
 def test_playback_time_follows_the_frames_within_half_a_tick():
