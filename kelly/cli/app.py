@@ -123,6 +123,11 @@ def run(argv: Sequence[str]) -> int:
         if debugging(argv):
             raise
         return explain(error)
+    finally:
+        if "kelly.cli.console" in sys.modules:
+            from kelly.cli.console import stop_listening
+
+            stop_listening()
 
 
 def explain(error: Exception) -> int:

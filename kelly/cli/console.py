@@ -80,7 +80,7 @@ class Console:
                 voice.narrate(record.getMessage(), level=0 if record.levelno >= logging.WARNING else 1)
 
         logger = logging.getLogger("kelly")
-        logger.handlers, logger.propagate = [Handler()], False
+        logger.handlers = [Handler()]
         logger.setLevel(logging.INFO)
 
     @contextlib.contextmanager
@@ -106,6 +106,15 @@ class Console:
             for line in LINES:
                 self.narrate(f"  | {line}", level=1)
             LINES.clear()
+
+
+def stop_listening() -> None:
+    """Leave the log as it was: whoever calls a command from Python has their own."""
+    import logging
+
+    logger = logging.getLogger("kelly")
+    logger.handlers = []
+    logger.setLevel(logging.NOTSET)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -6,7 +6,8 @@ from numpy.typing import ArrayLike, NDArray
 def available_isas() -> tuple[str, ...]: ...
 def default_isa() -> str: ...
 
-class Weights: ...
+class Weights:
+    nbytes: int
 
 class Network:
     in_size: int
