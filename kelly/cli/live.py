@@ -104,11 +104,16 @@ def stop_signals() -> Iterator[list[int]]:
 
 
 def describe(summary: dict[str, Any]) -> str:
-    """The summary for people: one line per group."""
-    return "\n".join(
-        f"{group}: " + (", ".join(f"{name} {value}" for name, value in values.items()) if isinstance(values, dict) else str(values))
-        for group, values in summary.items()
-    )
+    """The summary for people: one line per group, such as "network hop   p50 0.096 ms, p99 0.192 ms"."""
+    width = max(map(len, summary))
+    return "\n".join(f"{group.ljust(width)}  {', '.join(figure(*row) for row in rows.items())}" for group, rows in summary.items())
+
+
+def figure(name: str, value: Any) -> str:
+    """A name and its value; a unit at the end of the name goes behind the value."""
+    words = name.split("_")
+    unit = f" {words.pop()}" if words[-1] in ("ms", "s") else ""
+    return f"{' '.join(words)} {value}{unit}"
 
 
 def player_command(path: Path) -> str:

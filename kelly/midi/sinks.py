@@ -229,4 +229,4 @@ def open_sink(text: str) -> tuple[Sink, str]:
         return sink, f"notes leave through the {sink.description}"
     except MidiPortError as error:
         path = Path(take_name(time.localtime()))
-        return FileSink(path), f"no virtual MIDI port here ({str(error).partition(';')[0]}): notes go to {path}"
+        return FileSink(path), f"{str(error).partition(' (')[0].partition(';')[0]}: notes go to {path}"

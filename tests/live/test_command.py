@@ -1,0 +1,108 @@
+"""``kelly live`` and ``kelly render`` as their users run them: a process, a terminal, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = Path(__file__).resolve().parents[2]
+LIVE = [sys.executable, "-m", "kelly", "live", "--audio-in", "demo", "--midi-out", "file:take.mid", "--tempo", "100", "--key", "G"]
+
+
+@pytest.fixture
+def env(tmp_path):
+    """This tree on the path, nobody's settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("KELLY_")}
+    return {**inherited, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(tmp_path)}
+
+
+def open_notes(path):
+    """Notes of a MIDI file that were struck and never released."""
+    sounding = set()
+    for message in mido.MidiFile(path):
+        if message.type == "note_on" and message.velocity:
+            sounding.add((message.channel, message.note))
+        elif message.type in ("note_on", "note_off"):
+            sounding.discard((message.channel, message.note))
+    return sounding
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_releases_every_note_saves_the_file_and_reports(tmp_path, env, number, code):
+    """Exit code of the table, a complete MIDI file, one JSON object on stdout, a player's command on stderr."""
+    process = subprocess.Popen([*LIVE, "--json"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(4.0)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == code, err
+    assert open_notes(tmp_path / "take.mid") == set()
+    report = json.loads(out)
+    assert report["schema"] == "kelly.live/1"
+    assert report["midi_file"] == "take.mid"
+    assert report["counters"]["dropped_frames"] == report["counters"]["open_notes"] == 0
+    assert sum(report["played"].values()) > 0
+    assert "take.mid" in err.splitlines()[-1]
+    assert "\x1b" not in err
+    assert "\r" not in err
+
+
+def test_a_recording_that_ends_by_itself_exits_zero(tmp_path, env):
+    """The file, its two seconds of silence, then the end."""
+    time_s = np.arange(24000) / 24000
+    soundfile.write(tmp_path / "second.wav", 0.3 * np.sin(2 * np.pi * 392 * time_s), 24000)
+    words = [sys.executable, "-m", "kelly", "live", "--audio-in", "file:second.wav", "--midi-out", "file:take.mid", "-q"]
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (tmp_path / "take.mid").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_the_status_line_moves_at_most_four_times_a_second(tmp_path, env):
+    """On a terminal: level, feeling, key, chord, tempo, five nets; without colour where NO_COLOR is set."""
+    import pty
+
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(LIVE, cwd=tmp_path, env={**env, "NO_COLOR": "1", "TERM": "xterm"}, stdout=follower, stderr=follower)
+    os.close(follower)
+    started, text, interrupted = time.monotonic(), b"", False
+    try:
+        while True:
+            if not interrupted and time.monotonic() - started > 4.0:
+                process.send_signal(signal.SIGINT)
+                interrupted = True
+            text += os.read(leader, 65536)  # the line keeps moving, so this returns in time
+    except OSError:  # the other end is closed
+        pass
+    elapsed_s = time.monotonic() - started
+    os.close(leader)
+    assert process.wait(timeout=20) == 130
+    lines = [part for part in text.decode().split("\r") if " dB " in part]
+    assert 4 <= len(lines) <= 4 * elapsed_s
+    for word in ("V ", "A ", "G major", "100 bpm", "feeling", "groove"):
+        assert word in lines[-1]
+    assert "\x1b[3" not in text.decode()
+
+
+def test_render_writes_the_same_bytes_twice_and_says_where(tmp_path, env):
+    """Narration on stderr, the report on stdout, the file in place."""
+    demo = ROOT / "kelly" / "audio" / "demo.ogg"
+    files = []
+    for name in ("a.mid", "b.mid"):
+        words = [sys.executable, "-m", "kelly", "render", str(demo), "-o", name, "--seed", "7", "--json"]
+        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["schema"] == "kelly.render/1"
+        assert name in done.stderr
+        files.append((tmp_path / name).read_bytes())
+    assert files[0] == files[1]
+    assert open_notes(tmp_path / "a.mid") == set()
