@@ -29,6 +29,10 @@ class Console:
         return self.verbosity >= 0 and self._stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     @property
+    def columns(self) -> int:
+        return shutil.get_terminal_size().columns
+
+    @property
     def colour(self) -> bool:
         return self._stderr.isatty() and not os.environ.get("NO_COLOR")
 
@@ -49,8 +53,7 @@ class Console:
     def line(self, text: str) -> None:
         """Replace the status line; nothing unless interactive."""
         if self.interactive:
-            width = shutil.get_terminal_size().columns - 1
-            self._stderr.write("\r" + text[:width] + "\x1b[K")
+            self._stderr.write("\r" + text[: self.columns - 1] + "\x1b[K")
             self._stderr.flush()
             self._line_shown = True
 

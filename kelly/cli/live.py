@@ -73,7 +73,7 @@ def follow(voice: Console, session: Any, received: list[int]) -> None:
         tick = snapshot.tick
         if tick is None:
             continue
-        voice.line(status_line(tick))
+        voice.line(status_line(tick, voice.columns))
         now_s = float(tick["frame"]) / session.source.sample_rate_hz
         if tick["level_db"] > QUIET_DB:
             loud_at_s = now_s

@@ -9,35 +9,36 @@ from kelly._rt.layout import SOURCES
 from kelly.music.chord import Chord
 from kelly.music.scale import Key
 
-NET_LABELS = ("feeling", "melody", "harmony", "dynamics", "groove")  # short names, in NETS order
+NET_LABELS = ("emo", "mel", "har", "dyn", "gro")  # in NETS order; with all five the line still fits 80 columns
 VALENCE, AROUSAL = EMBEDDING["valence"].start, EMBEDDING["arousal"].start
-assert len(NET_LABELS) == len(NETS)
+assert all(net.name.startswith(label) for net, label in zip(NETS, NET_LABELS, strict=True))
 
 
-def status_line(tick: Any) -> str:
-    """One line about the newest tick.
+def status_line(tick: Any, columns: int = 80) -> str:
+    """One line about the newest tick; closer together where it would be longer than ``columns`` - 1.
 
     tick     a record of dtype("tick")
-    returns  such as "-23 dB  V +0.31 A -0.12  G major  Em7  100 bpm  model: feeling melody  off: groove"
+    returns  such as "-23 dB  V+0.31 A-0.12  G: Em7   100 bpm   model emo mel har dyn, off gro"
     """
-    return "  ".join((
-        f"{tick['level_db']:4.0f} dB", feeling(tick), key_name(tick).ljust(8), chord_name(tick).ljust(4), tempo(tick), nets(tick),
-    ))  # fmt: skip
+    parts = (f"{tick['level_db']:4.0f} dB", feeling(tick), harmony(tick), tempo(tick), nets(tick))
+    line = "  ".join(parts)
+    if len(line) < columns:
+        return line
+    return " ".join(part.strip() for part in parts).replace(" dB", "dB").replace(" bpm", "bpm")
 
 
 def feeling(tick: Any) -> str:
+    """Valence and arousal, -1..1."""
     embedding = tick["embedding"]
-    return f"V {embedding[VALENCE]:+.2f} A {embedding[AROUSAL]:+.2f}"
+    return f"V{embedding[VALENCE]:+.2f} A{embedding[AROUSAL]:+.2f}"
 
 
-def key_name(tick: Any) -> str:
-    tonic, mode = int(tick["key_tonic"]), int(tick["key_mode"])
-    return str(Key(tonic, mode)) if tonic >= 0 and mode else "key ?"
-
-
-def chord_name(tick: Any) -> str:
-    root = int(tick["chord_root"])
-    return str(Chord(root, int(tick["chord_quality"]))) if root >= 0 else "-"
+def harmony(tick: Any) -> str:
+    """Key and chord as a musician notes them, "G: Em7"; "?" for a key and "-" for a chord not known."""
+    tonic, mode, root = int(tick["key_tonic"]), int(tick["key_mode"]), int(tick["chord_root"])
+    key = Key(tonic, mode).short if tonic >= 0 and mode else "?"
+    chord = str(Chord(root, int(tick["chord_quality"]))) if root >= 0 else "-"
+    return f"{key}: {chord}".ljust(9)
 
 
 def tempo(tick: Any) -> str:
@@ -52,5 +53,5 @@ def nets(tick: Any) -> str:
     for number in reversed(range(len(SOURCES))):
         members = [label for label, source in zip(NET_LABELS, tick["source"], strict=True) if source == number]
         if members:
-            groups.append(f"{SOURCES[number]}: {' '.join(members)}")
-    return "  ".join(groups)
+            groups.append(f"{SOURCES[number]} {' '.join(members)}")
+    return ", ".join(groups)
