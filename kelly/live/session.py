@@ -25,7 +25,7 @@ from kelly._rt.stream.features import FeatureExtractor
 from kelly._rt.stream.performer import Performer
 from kelly._rt.stream.ring import Ring
 from kelly._rt.stream.tracker import Tracker
-from kelly._rt.stream.worker import WORKER_NETS, Worker, receipt_dtype
+from kelly._rt.stream.worker import Worker, receipt_dtype
 from kelly.audio.sources import FileSource, LiveSource, Source, open_source
 from kelly.config import Config
 from kelly.errors import AudioFileError, ConfigError, DeviceLostError
@@ -70,12 +70,6 @@ class Session:
             key_given=key is not None,
             tempo_given=tempo is not None,
         ).choose(channels=dict(config.midi.channels), programs=dict(config.midi.programs))
-        self.processor = MultiModelProcessor(
-            config.models.path or None,
-            enabled=[name for name in NET_NAMES if name not in config.models.disabled],
-            strict=config.models.strict,
-            arithmetic=config.engine.arithmetic,
-        )
         if source is None:
             source, said = open_source(config.audio.input, config.audio.channel, config.audio.block_frames, realtime)
             self.notices += [said] if said else []
@@ -85,7 +79,12 @@ class Session:
                 sink, said = open_sink(config.midi.output)
                 self.notices += [said] if said else []
             self.sink: Sink = sink
-            self._prepare(settings, key, bars)
+            try:
+                self.processor = _load(config)
+                self._prepare(settings, key, bars)
+            except BaseException:
+                sink.close(None)
+                raise
         except BaseException:
             source.stop()
             raise
@@ -97,7 +96,7 @@ class Session:
         try:
             extractor.prepare(rate, config.audio.gate_db)
             tracker = Tracker(
-                rate,
+                int(rate),
                 key=(key.tonic, key.mode) if key is not None else None,
                 tempo_bpm=config.music.tempo_bpm,
                 beats_per_bar=config.music.beats_per_bar,
@@ -398,4 +397,12 @@ class Session:
         return groups
 
 
-assert set(WORKER_NETS) <= set(NET_NAMES)
+def _load(config: Config) -> MultiModelProcessor:
+    """The five nets as the settings want them."""
+    return MultiModelProcessor(
+        config.models.path or None,
+        enabled=[name for name in NET_NAMES if name not in config.models.disabled],
+        strict=config.models.strict,
+        arithmetic=config.engine.arithmetic,
+    )
+

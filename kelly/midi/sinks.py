@@ -43,7 +43,10 @@ class Sink(Protocol):
     """What a session needs of a sink."""
 
     description: str
-    path: Path | None
+
+    @property
+    def path(self) -> Path | None:
+        """The file it writes, None for a port or memory."""
 
     def send(self, events: Events) -> None:
         """Take events, records of dtype("event").  [sink]"""
@@ -60,10 +63,10 @@ class MemorySink:
     events  records of dtype("event") in the order performed
     """
 
-    description = "memory"
     path: Path | None = None
 
     def __init__(self) -> None:
+        self.description = "memory"
         self._blocks: list[Events] = []
 
     def send(self, events: Events) -> None:
@@ -89,10 +92,10 @@ class FileSink(MemorySink):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
-        self.path: Path = Path(path)
-        self.description = f"file {self.path}"
-        folder = self.path.parent
-        if self.path.is_dir():
+        target = Path(path)
+        self.path, self.description = target, f"file {target}"
+        folder = target.parent
+        if target.is_dir():
             raise MidiFileError(f"{self.path}: is a folder, expected a file to write")
         if not folder.is_dir():
             raise MidiFileError(f"{self.path}: the folder {folder} does not exist")
@@ -101,7 +104,7 @@ class FileSink(MemorySink):
         self._closed = False
 
     def close(self, score: Score | None) -> None:
-        if score is not None and not self._closed:
+        if score is not None and self.path is not None and not self._closed:
             write_smf(self.path, released(self.events, score.parts), score.tempo, score.parts, score.sample_rate_hz, key=score.key)
         self._closed = True
 

@@ -37,7 +37,8 @@ typedef struct kelly_capture {
     double sample_rate_hz;
     int64_t written;     /* samples put into the audio ring so far; producer only, like the next three */
     int64_t pending_gap; /* frames lost since, not yet told to the worker */
-    double next_adc_s;   /* when the next block is expected; 0 before the first */
+    double lead;         /* frames by which the driver's time stamps lead our count, smoothed */
+    int32_t stamped;     /* lead is known */
     int32_t channels;    /* interleaved channels that arrive */
     int32_t channel;     /* the one to take, or -1 for the mean of all */
     kelly_cell frames;   /* the clock: frames of the stream so far, lost ones included */
@@ -105,21 +106,40 @@ static inline void kelly_capture_lose(kelly_capture *c, int64_t n) KELLY_REALTIM
     kelly_add(&c->frames, n);
 }
 
+/* [audio] Frames lost before this block.  How many nobody says.  A flag alone proves nothing: PortAudio's
+ * JACK side raises it on every xrun, also where no frame of ours was lost.  So the time stamps decide,
+ * against their own smoothed lead, where they are sane; else one block is assumed. */
+static inline int64_t kelly_capture_lost(
+    kelly_capture *c, int64_t frames, const kelly_pa_time *time, int flagged
+) KELLY_REALTIME {
+    double lead = time != NULL ? time->input_adc_s * c->sample_rate_hz - (double)kelly_get(&c->frames) : 0;
+    double jump = lead - c->lead;
+    int sane = time != NULL && c->stamped && jump < c->sample_rate_hz && jump > -c->sample_rate_hz;
+    if (!flagged) {
+        c->lead = sane ? c->lead + jump / 64 : lead;
+        c->stamped = time != NULL;
+        return 0;
+    }
+    if (!sane) {
+        c->stamped = 0;
+        return frames;
+    }
+    return jump >= (double)frames / 2 ? (int64_t)(jump + 0.5) : 0;
+}
+
 /* [audio] PortAudio's callback: copy, count, never wait. */
 static inline int kelly_capture_callback(
     const void *input, void *output, unsigned long frames, const kelly_pa_time *time, unsigned long flags, void *user
 ) KELLY_REALTIME {
     kelly_capture *c = (kelly_capture *)user;
     (void)output;
-    if (flags & KELLY_PA_INPUT_OVERFLOW) {
-        /* How much was lost nobody says; the time stamps do where they are sane, else one block. */
-        double lost = time != NULL && c->next_adc_s > 0 ? (time->input_adc_s - c->next_adc_s) * c->sample_rate_hz : 0;
-        int64_t n = lost >= 1 && lost <= c->sample_rate_hz ? (int64_t)(lost + 0.5) : (int64_t)frames;
-        kelly_capture_lose(c, n);
-        kelly_add(&c->gap, n);
-        kelly_add(&c->overflows, 1);
+    int flagged = (flags & KELLY_PA_INPUT_OVERFLOW) != 0;
+    int64_t lost = kelly_capture_lost(c, (int64_t)frames, time, flagged);
+    if (flagged) kelly_add(&c->overflows, 1);
+    if (lost) {
+        kelly_capture_lose(c, lost);
+        kelly_add(&c->gap, lost);
     }
-    if (time != NULL) c->next_adc_s = time->input_adc_s + (double)frames / c->sample_rate_hz;
     uint64_t done = input != NULL ? kelly_capture_write(c, (const float *)input, frames) : 0;
     if (done < frames) {
         kelly_capture_lose(c, (int64_t)(frames - done));

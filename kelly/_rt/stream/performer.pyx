@@ -181,7 +181,7 @@ cdef bint take_in(performer_t* p, int64_t now) noexcept nogil:
         while waiting > 0 and p.size < p.capacity:
             e = <const event_t*>kelly_ring_peek(p.inputs[i], 1, &n)
             waiting -= 1
-            if p.capture != NULL and e.part != REFLEX and e.frame + p.slack_frames < now:
+            if p.capture != NULL and e.part != REFLEX and rank(e) != 1 and e.frame + p.slack_frames < now:
                 kelly_add(&p.late, 1)
             heap_push(p, e)
             kelly_ring_skip(p.inputs[i], 1)
@@ -225,7 +225,7 @@ cdef void perform(performer_t* p) noexcept nogil:
             e = &p.heap[0]
             if not emit(p, e):
                 break
-            if p.capture != NULL:
+            if p.capture != NULL and rank(e) != 1:          # notes only: a controller is heard with the next one
                 behind = <int64_t>((now - e.frame) / p.frames_per_ns)
                 histogram_add(&p.reflex if e.part == REFLEX else &p.lateness, behind)
             kelly_add(&p.performed, 1)

@@ -1,0 +1,128 @@
+"""A JACK server of our own: one per test session, with a name nobody else has."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RATE = 48000
+
+
+class Server:
+    """jackd with the dummy driver; ``period`` is larger where real-time priority is refused."""
+
+    def __init__(self, folder):
+        self.name = f"kelly-test-{os.getpid()}"
+        self.env = {
+            **os.environ,
+            "JACK_NO_AUDIO_RESERVATION": "1",
+            "JACK_NO_START_SERVER": "1",
+            "JACK_DEFAULT_SERVER": self.name,
+        }
+        self.log = folder / "jackd.log"
+        for self.realtime, self.period in ((True, 128), (False, 256)):
+            if self._start():
+                return
+        raise RuntimeError(f"jackd does not start:\n{self.log.read_text()}")
+
+    def _start(self):
+        priority = ["-R", "-P", "70"] if self.realtime else ["-r"]
+        driver = ["-d", "dummy", "-r", str(RATE), "-p", str(self.period)]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                ["jackd", *priority, "--port-max", "64", "-n", self.name, *driver], env=self.env, stdout=log, stderr=log
+            )
+        limit = time.monotonic() + 15
+        while time.monotonic() < limit and self.process.poll() is None:
+            if subprocess.run(["jack_lsp"], env=self.env, capture_output=True, timeout=10, check=False).returncode == 0:
+                return True
+            time.sleep(0.1)
+        self.stop()
+        return False
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(5)
+
+
+@pytest.fixture(scope="session")
+def jack_server(tmp_path_factory):
+    missing = [program for program in ("jackd", "jack_lsp") if shutil.which(program) is None]
+    if missing:
+        pytest.fail(f"not installed: {', '.join(missing)}; apt-get install jackd2 jack-example-tools")
+    server = Server(tmp_path_factory.mktemp("jack"))
+    yield server
+    server.stop()
+
+
+class Stage:
+    """stage.py as a subprocess."""
+
+    def __init__(self, server, wav, recording):
+        self.recording = recording
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("stage.py")), server.name, str(wav), str(recording)],
+            env=server.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        )  # fmt: skip
+        assert self.process.stdout.readline().strip() == "ready"
+
+    def events(self):
+        """Stop, and what was recorded: (frame, bytes)."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        assert self.process.wait(20) == 0
+        return [(frame, tuple(data)) for frame, data in json.loads(self.recording.read_text())]
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(5)
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def stage(jack_server, tmp_path):
+    stages = []
+
+    def start(wav):
+        stages.append(Stage(jack_server, wav, tmp_path / "midi.json"))
+        return stages[-1]
+
+    yield start
+    for one in stages:
+        one.kill()
+
+
+@pytest.fixture
+def kelly_process(jack_server, tmp_path):
+    """Start ``kelly ARGS`` on the server, in a folder of its own."""
+    processes = []
+
+    def start(*args):
+        env = {**jack_server.env, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "kelly", *args], env=env, cwd=tmp_path,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        )
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
