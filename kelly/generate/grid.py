@@ -38,6 +38,11 @@ class Place:
         return self.phrase_beat / self.phrase_beats
 
     @property
+    def phrase_start(self) -> int:
+        """The beat that began the phrase."""
+        return round(self.step / STEPS_PER_BEAT - self.phrase_beat)
+
+    @property
     def weight(self) -> float:
         """Metrical weight: 1 downbeat, .75 half bar, .5 beat, .25 off-eighth, 0 between."""
         if self.sub:
@@ -61,7 +66,7 @@ class Grid:
         self.beats_per_bar = 4
         self.phrase_beats = 16
         self.knots: list[tuple[int, int]] = []
-        self._phrase_origin = 0.0  # beats at which the present phrase began
+        self._phrase_origin = 0  # the beat that began the present phrase
 
     @property
     def exists(self) -> bool:
@@ -84,7 +89,7 @@ class Grid:
         self.phrase_beats = max(1, int(tick["phrase_bars"])) * self.beats_per_bar
         now = self.beat + (int(tick["frame"]) - self.beat_frame) / self.beat_frames
         position = float(tick["phrase_position"])
-        self._phrase_origin = now - (position if 0.0 <= position <= 1.0 else 0.0) * self.phrase_beats
+        self._phrase_origin = round(now - (position if 0.0 <= position <= 1.0 else 0.0) * self.phrase_beats)
         self._remember()
 
     def _remember(self) -> None:
@@ -107,7 +112,6 @@ class Grid:
     def place(self, step: int) -> Place:
         beat, sub = divmod(step, STEPS_PER_BEAT)
         beat_in_bar = (self.beat_in_bar + beat - self.beat) % self.beats_per_bar
-        since = round((step / STEPS_PER_BEAT - self._phrase_origin) * STEPS_PER_BEAT) / STEPS_PER_BEAT
         return Place(
             step=step,
             beat=beat,
@@ -116,7 +120,7 @@ class Grid:
             beat_in_bar=beat_in_bar,
             step_in_bar=beat_in_bar * STEPS_PER_BEAT + sub,
             beats_per_bar=self.beats_per_bar,
-            phrase_beat=since % self.phrase_beats,
+            phrase_beat=(step / STEPS_PER_BEAT - self._phrase_origin) % self.phrase_beats,
             phrase_beats=self.phrase_beats,
         )
 

@@ -141,7 +141,7 @@ class Chords:
     def _rhythm(self, moment: Moment, level: int) -> str:
         """The pattern of the bar: one per phrase, so that it can be recognised."""
         place = moment.place
-        phrase = round(place.beat - place.phrase_beat) // place.phrase_beats
+        phrase = place.phrase_start // place.phrase_beats
         choices = COMPING[level]
         return choices[int(draw(moment.seed, CHORDS, phrase, level) * len(choices))]
 

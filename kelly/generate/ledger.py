@@ -14,7 +14,7 @@ import numpy as np
 
 from .._rt.layout import dtype
 
-NOTE_OFF, NOTE_ON, CONTROL, PROGRAM = 0x80, 0x90, 0xB0, 0xC0
+NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0
 RELEASE_VELOCITY = 64
 EVENT = dtype("event")
 
@@ -47,7 +47,7 @@ class Ledger:
         heapq.heappush(self._pending, (frame, rank, self._order, status, data1, data2, size, part))
 
     def message(self, part: int, channel: int, frame: int, status: int, data1: int, data2: int = 0) -> None:
-        """A program or controller change; it stands before the notes of its frame."""
+        """A program change; it stands before the notes of its frame."""
         size = 2 if status == PROGRAM else 3
         self._push(max(frame, self.horizon), 1, status | (channel - 1), data1, data2, size, part)
 

@@ -70,7 +70,7 @@ class Melody:
         if tonic < 0:
             self.rests = True
             return []
-        phrase = round(place.beat - place.phrase_beat)
+        phrase = place.phrase_start
         if phrase != self._phrase:
             self._phrase, self._fresh, self._before = phrase, True, None
             self._engine.reset()
@@ -125,6 +125,9 @@ class Melody:
         net = min(0.98, max(0.0, 1.0 - answer[_HOLD] - answer[_REST]))
         odds = net / (1.0 - net)
         odds *= moment.room * self._turn(moment) * max(0.35, min(1.4, moment.beat_s / 0.5))
+        if not self._fresh:  # eighths of a fast beat are too quick to sing, unless the music is excited
+            since_s = (place.step / 4 - self._onset_beats) * moment.beat_s
+            odds *= min(1.0, since_s / (0.55 - 0.3 * moment.energy))
         model = self._onsets.get(place.bar - _RECALL_BARS)
         if model and place.phrase_beat >= _RECALL_BARS * place.beats_per_bar:
             odds *= 2.5 if place.step_in_bar in model else 0.55
@@ -183,7 +186,7 @@ class Melody:
             return weight
         motion = pitch - self.pitch
         size = abs(motion)
-        weight *= math.exp(-size / 4.0) * _UNSINGABLE.get(size, 1.0)
+        weight *= math.exp(-size / 2.8) * _UNSINGABLE.get(size, 1.0)
         if size > 12:
             weight *= 0.05
         if motion == 0:
