@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly._rt.contract import CONTRACT_VERSION, NETS
 from kelly._rt.net.layers import ACTIVATIONS, LAYERS, MAX_SIZE, NOT_YET, LayerSpec
-from kelly._rt.net.scan import BrokenArray, ScanError, Skipped, pointer_token, scan
+from kelly._rt.net.scan import BrokenArray, ScanError, Skipped, scan
 from kelly.errors import ModelError, ModelFormatError, ModelShapeError, UnknownLayerError
+from kelly.nets.metadata import METADATA_KEY, Vectors, check_contract, describe, read_vectors
 
-METADATA_KEY = "kelly"
 MAX_FAULTS = 100
 
 _EXPORT = "this is a PyTorch state_dict: export it with `kelly export`"
@@ -38,18 +37,6 @@ _FOREIGN_STARTS = (
     (b"\x80", "a pickle", "a PyTorch checkpoint has to be exported first: `kelly export`"),
 )
 _TORCH_KEYS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "state_dict", ".weight", ".bias")
-
-
-@dataclass(frozen=True, slots=True)
-class Vectors:
-    """Test vectors of a model: what it answered to a sequence from reset when it was made.
-
-    input   float32 (T, in_size)
-    output  float32 (T, out_size)
-    """
-
-    input: NDArray[np.float32]
-    output: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +92,6 @@ def parse_model(data: bytes, path: str = "") -> tuple[Model | None, list[ModelEr
     return (None if reader.faults else model), reader.faults
 
 
-def describe(value: Any) -> str:
-    """A value as error messages show it, short."""
-    if isinstance(value, Skipped):
-        return value.kind
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, str):
-        return repr(value if len(value) <= 40 else value[:37] + "...")
-    if isinstance(value, list | tuple):
-        return f"an array of {len(value)}"
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, np.ndarray | BrokenArray):
-        return str(tuple(value.shape))
-    return repr(value)
-
-
 def _nearest(name: str, names: Sequence[str]) -> str:
     close = difflib.get_close_matches(name.lower(), [n for n in names if n], n=1)
     return f"did you mean {close[0]!r}?" if close else ""
@@ -147,17 +117,22 @@ class _Reader:
     def document(self, data: bytes) -> Model | None:
         for start, what, hint in _FOREIGN_STARTS:
             if data.startswith(start):
-                return self.fault(ModelFormatError, "", "JSON text in UTF-8", what, hint)
+                self.fault(ModelFormatError, "", "JSON text in UTF-8", what, hint)
+                return None
         if not data.strip(b" \t\r\n"):
-            return self.fault(ModelFormatError, "", "a JSON object", "an empty file")
+            self.fault(ModelFormatError, "", "a JSON object", "an empty file")
+            return None
         if b"\0" in data[:64]:
-            return self.fault(ModelFormatError, "", "JSON text in UTF-8", "binary data or UTF-16 text")
+            self.fault(ModelFormatError, "", "JSON text in UTF-8", "binary data or UTF-16 text")
+            return None
         try:
             found = scan(data)
         except ScanError as error:
-            return self.fault(ModelFormatError, error.pointer, error.expected, error.found, error.hint)
+            self.fault(ModelFormatError, error.pointer, error.expected, error.found, error.hint)
+            return None
         if not isinstance(found, dict):
-            return self.fault(ModelFormatError, "", "a JSON object", f"a JSON {describe(found)}")
+            self.fault(ModelFormatError, "", "a JSON object", f"a JSON {describe(found)}")
+            return None
         return self.model(found)
 
     def model(self, found: dict[str, Any]) -> Model | None:
@@ -172,11 +147,11 @@ class _Reader:
         if not isinstance(metadata, dict):
             self.fault(ModelFormatError, f"/{METADATA_KEY}", "an object", describe(metadata))
             metadata = {}
-        if in_size is None or not layers or self.faults and len(layers) == 0:
+        if in_size is None or not layers:
             return None
         out_size = layers[-1].out_size if layers[-1] is not None else None
-        self.contract(metadata, in_size, out_size)
-        vectors = self.vectors(metadata, in_size, out_size)
+        check_contract(metadata, in_size, out_size, self.fault)
+        vectors = read_vectors(metadata, in_size, out_size, self.fault)
         if self.faults:
             return None
         return Model(in_size, tuple(layer for layer in layers if layer is not None), metadata, vectors, self.path)
@@ -186,9 +161,11 @@ class _Reader:
     def size(self, shape: Any, pointer: str) -> int | None:
         """The size that a ``shape`` stands for: its last element, or features x filters where there are four."""
         if not isinstance(shape, list):
-            return self.fault(ModelFormatError, pointer, "an array of sizes", describe(shape))
+            self.fault(ModelFormatError, pointer, "an array of sizes", describe(shape))
+            return None
         if not shape:
-            return self.fault(ModelFormatError, pointer, "an array of sizes", "an empty array")
+            self.fault(ModelFormatError, pointer, "an array of sizes", "an empty array")
+            return None
         meaning = 2 if len(shape) == 4 else 1
         size, sound = 1, True
         for index, value in enumerate(shape):
@@ -202,7 +179,8 @@ class _Reader:
             elif used:
                 size *= value
         if sound and size > MAX_SIZE:
-            return self.fault(ModelShapeError, pointer, f"at most {MAX_SIZE}", str(size))
+            self.fault(ModelShapeError, pointer, f"at most {MAX_SIZE}", str(size))
+            return None
         return size if sound else None
 
     # ---------------------------------------------------------------- layers
@@ -247,7 +225,8 @@ class _Reader:
 
     def type(self, found: Any, pointer: str) -> str | None:
         if not isinstance(found, str):
-            return self.fault(ModelFormatError, pointer, "the name of a layer type", describe(found))
+            self.fault(ModelFormatError, pointer, "the name of a layer type", describe(found))
+            return None
         if found in LAYERS:
             return found
         expected = f"one of {', '.join(LAYERS)}"
@@ -257,7 +236,8 @@ class _Reader:
             hint = "dropout does nothing when a net runs: leave it out of the file"
         else:
             hint = _nearest(found, [*LAYERS, *NOT_YET])
-        return self.fault(UnknownLayerError, pointer, expected, describe(found), hint)
+        self.fault(UnknownLayerError, pointer, expected, describe(found), hint)
+        return None
 
     def activation(self, found: Any, kind: str | None, pointer: str, written: bool) -> str:
         place = f"{pointer}/activation"
@@ -329,60 +309,6 @@ class _Reader:
         )  # fmt: skip
         return False
 
-    # ---------------------------------------------------------------- metadata
-
-    def contract(self, metadata: dict[str, Any], in_size: int, out_size: int | None) -> None:
-        """A file that says it is one of the five nets has to keep their contract."""
-        pointer = f"/{METADATA_KEY}"
-        version, name = metadata.get("contract"), metadata.get("net")
-        if name is not None and not isinstance(name, str):
-            self.fault(ModelFormatError, f"{pointer}/net", "a name", describe(name))
-            return
-        net = next((net for net in NETS if net.name == name), None)
-        if net is None and version is None:
-            return
-        if isinstance(version, bool) or version != CONTRACT_VERSION:
-            where = f"{pointer}/contract" if "contract" in metadata else pointer
-            found = describe(version) if "contract" in metadata else "none"
-            self.fault(
-                ModelShapeError, where, f"{CONTRACT_VERSION}", found,
-                "its vectors mean something else than this version of kelly's: train or export it again",
-                "contract version",
-            )  # fmt: skip
-        if net is not None:
-            if in_size != net.input.size:
-                self.fault(ModelShapeError, "/in_shape", f"{net.input.size} inputs of {net.name}", str(in_size))
-            if out_size is not None and out_size != net.output.size:
-                self.fault(ModelShapeError, "/layers", f"{net.output.size} outputs of {net.name}", str(out_size))
-
-    def vectors(self, metadata: dict[str, Any], in_size: int, out_size: int | None) -> Vectors | None:
-        found = metadata.get("vectors")
-        if found is None or out_size is None:
-            return None
-        pointer = f"/{METADATA_KEY}/vectors"
-        if not isinstance(found, dict) or not {"input", "output"} <= set(found):
-            return self.fault(ModelFormatError, pointer, "an object with input and output", describe(found))
-        inputs = self.rows(found["input"], f"{pointer}/input", in_size)
-        outputs = self.rows(found["output"], f"{pointer}/output", out_size)
-        if inputs is None or outputs is None:
-            return None
-        if len(inputs) != len(outputs):
-            return self.fault(ModelShapeError, pointer, f"{len(inputs)} rows of output", str(len(outputs)))
-        return Vectors(inputs, outputs)
-
-    def rows(self, found: Any, pointer: str, size: int) -> NDArray[np.float32] | None:
-        """A list of equally long rows of finite numbers -> float32 (T, size)."""
-        if not isinstance(found, list) or not found:
-            return self.fault(ModelFormatError, pointer, f"rows of {size} numbers", describe(found))
-        for index, row in enumerate(found):
-            if not isinstance(row, list) or len(row) != size:
-                return self.fault(ModelShapeError, f"{pointer}/{index}", f"a row of {size} numbers", describe(row))
-            for column, value in enumerate(row):
-                if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 3.4e38:
-                    place = f"{pointer}/{index}/{column}"
-                    return self.fault(ModelFormatError, place, "a number within float32", describe(value))
-        return np.array(found, dtype=np.float64).astype(np.float32)
-
 
 def _shape_hint(kind: str, name: str, wanted: tuple[int, ...], found: tuple[int, ...], outputs: int) -> str:
     """The likely cause of a wrong shape."""
@@ -403,5 +329,3 @@ def _shape_hint(kind: str, name: str, wanted: tuple[int, ...], found: tuple[int,
         return " and ".join(f"{'rows' if axis == 0 and len(wanted) > 1 else 'values'} do not match" for axis in axes[:1])
     return f"{len(wanted)} nested levels are wanted"
 
-
-__all__ = ["LayerSpec", "Model", "Vectors", "describe", "inspect_model", "parse_model", "pointer_token", "read_model"]
