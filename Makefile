@@ -5,8 +5,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
-SOURCES := $(shell find kelly/_rt -name '*.pyx' -o -name '*.pxi' -o -name '*.h') kelly/_rt/contract.py kelly/_rt/layout.py \
-	$(shell find kelly/_rt -name '*.pxd' ! -name '_contract.pxd' ! -name '_layout.pxd')
+SOURCES := $(shell find kelly/_rt -name '*.pyx' -o -name '*.pxi' -o -name '*.h') kelly/_rt/contract.py kelly/_rt/layout.py kelly/_rt/net/layers.py \
+	$(shell find kelly/_rt -name '*.pxd' ! -name '_contract.pxd' ! -name '_layout.pxd' ! -name '_table.pxd')
 
 .PHONY: run test check bench golden docs clean
 .DELETE_ON_ERROR:

@@ -188,7 +188,7 @@ cdef class Network:
             raise TypeError(f"{name}: expected float32 in native byte order, found {array.dtype.str}")
         if not array.flags.c_contiguous or not array.flags.aligned:
             raise ValueError(f"{name}: expected a C-contiguous, aligned array, found strides {array.strides}")
-        raise ValueError(f"{name}: expected float32 ({size},) or (steps, {size}), found {array.shape}")
+        raise ValueError(f"{name}: expected float32 ({size},) or (steps, {size}), found float32 {array.shape}")
 
     def process(self, cnp.ndarray x not None, cnp.ndarray out not None):
         """One time step or a block of them, into the caller's array.
