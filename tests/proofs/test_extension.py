@@ -30,12 +30,9 @@ def package(tmp_path_factory):
         suffix, compilers = sysconfig.get_config_var("EXT_SUFFIX"), []
         for module in MODULES:
             shutil.copy(STREAM / f"{module}.c", sources)  # as the build in place left it
-            compilers.append(
-                subprocess.Popen([
-                    tool("gcc"), "-shared", "-fPIC", "-g1", "-O1", "-w", "-fsanitize=thread", f"-I{sysconfig.get_paths()['include']}",
-                    str(sources / f"{module}.c"), "-o", str(root / "kelly" / "_rt" / "stream" / f"{module}{suffix}"),
-                ])  # fmt: skip
-            )
+            target = root / "kelly" / "_rt" / "stream" / f"{module}{suffix}"
+            flags = ["-shared", "-fPIC", "-g1", "-O1", "-w", "-fsanitize=thread", f"-I{sysconfig.get_paths()['include']}"]
+            compilers.append(subprocess.Popen([tool("gcc"), *flags, str(sources / f"{module}.c"), "-o", str(target)]))
         assert [compiler.wait(300) for compiler in compilers] == [0] * len(MODULES)
         return root
 
