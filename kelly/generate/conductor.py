@@ -20,7 +20,7 @@ from .dynamics import MAX_OFFSET_S, Dynamics
 from .grid import ChordTrack, Grid
 from .harmony import Chords
 from .heard import Heard, read_tick
-from .ledger import PROGRAM, Ledger
+from .ledger import Ledger
 from .melody import Engine, Melody
 from .moment import Moment, Note
 from .settings import BASS, CHORDS, DRUMS, MELODY, ConductorSettings
@@ -117,7 +117,7 @@ class Conductor:
         self._ledger.horizon = frame
         for row, part in enumerate(self.parts):
             if part.enabled:
-                self._ledger.message(row, part.channel, frame, PROGRAM, part.program)
+                self._ledger.program(row, part.channel, frame, part.program)
 
     def _look_ahead(self) -> int:
         """Frames that the conductor may be late."""

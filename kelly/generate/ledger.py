@@ -46,10 +46,9 @@ class Ledger:
         self._order += 1
         heapq.heappush(self._pending, (frame, rank, self._order, status, data1, data2, size, part))
 
-    def message(self, part: int, channel: int, frame: int, status: int, data1: int, data2: int = 0) -> None:
-        """A program change; it stands before the notes of its frame."""
-        size = 2 if status == PROGRAM else 3
-        self._push(max(frame, self.horizon), 1, status | (channel - 1), data1, data2, size, part)
+    def program(self, part: int, channel: int, frame: int, program: int) -> None:
+        """Choose a part's sound; it stands before the notes of its frame."""
+        self._push(max(frame, self.horizon), 1, PROGRAM | (channel - 1), program, 0, 2, part)
 
     def strike(self, part: int, channel: int, pitch: int, velocity: int, on_frame: int, off_frame: int) -> bool:
         """Plan a note; the same pitch, if it sounds, is released first.
@@ -67,18 +66,11 @@ class Ledger:
         self._sounding[key] = _Sounding(part, on_frame, max(off_frame, on_frame + self._shortest))
         return True
 
-    def cut(self, part: int, frame: int, keep: frozenset[int] = frozenset()) -> None:
-        """Let no note of a part that has begun before ``frame`` sound beyond it, but for the pitches in ``keep``."""
-        for (_, pitch), note in self._sounding.items():
-            if note.part == part and note.off_frame > frame > note.on_frame and pitch not in keep:
+    def cut(self, part: int, frame: int) -> None:
+        """Let no note of a part that has begun before ``frame`` sound beyond it."""
+        for note in self._sounding.values():
+            if note.part == part and note.off_frame > frame > note.on_frame:
                 note.off_frame = max(frame, self.horizon, note.on_frame + self._shortest)
-
-    def sounding(self, part: int, frame: int) -> list[int]:
-        """Pitches of a part that sound, or will have begun, at a frame."""
-        return sorted(
-            pitch for (_, pitch), note in self._sounding.items()
-            if note.part == part and note.on_frame <= frame < note.off_frame
-        )  # fmt: skip
 
     def _release(self, key: tuple[int, int], note: _Sounding, frame: int) -> None:
         channel, pitch = key
