@@ -22,6 +22,7 @@ def engines(*names: str) -> dict[str, Rule]:
 def embedding(valence: float = 0.0, arousal: float = 0.0, tension: float = 0.0) -> np.ndarray:
     row = np.zeros(EMBEDDING.size, np.float32)
     row[:3] = valence, arousal, tension
+    row[EMBEDDING["swing"].start] = -1.0  # even
     row[EMBEDDING["intensity"].start] = min(1.0, float(np.hypot(valence, arousal)))
     return row
 

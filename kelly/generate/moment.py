@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..music.chord import Chord
+from ..music.chord import DIM, Chord
 from ..music.scale import MAJOR, MINOR, Key
 from .grid import Place
 from .heard import Heard
@@ -103,6 +103,17 @@ def allowed_classes(tonic: int, mode: int, chord: Chord | None) -> frozenset[int
         scale = frozenset(Key(tonic, mode).scale())
     else:
         scale = frozenset((tonic + step) % 12 for step in (0, 2, 5, 7))
-    foreign = tones - scale
-    neighbours = {(tone + side) % 12 for tone in foreign for side in (-1, 1)}
-    return (scale - neighbours) | tones
+    replaced = {(tone + _replaces(chord, tone, scale)) % 12 for tone in tones - scale} if chord else set()
+    return (scale - replaced) | tones
+
+
+def _replaces(chord: Chord, tone: int, scale: frozenset[int]) -> int:
+    """Which neighbour a foreign tone stands for: -1 for a raised degree, 1 for a lowered one.
+
+    Major thirds are raised (G sharp over E7), minor thirds, sevenths and diminished fifths lowered (A flat
+    over F minor); a fifth goes with its root; a foreign root is lowered but for a diminished chord's.
+    """
+    interval = (tone - chord.root) % 12
+    if interval == 4 or (interval == 7 and chord.root in scale) or (interval == 0 and chord.quality == DIM):
+        return -1
+    return 1
