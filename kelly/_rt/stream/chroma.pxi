@@ -6,10 +6,12 @@
 # are visited from low to high; each one takes from the peaks at its harmonics what a tone with
 # harmonics falling by 3 dB would put there, so that a triad gives three pitch classes and not its overtones.
 #
+# Sine and cosine of the deviations are parabolas (6 % off, and symmetric, so their zero crossings are exact).
+#
 # source  peaks and tuning histogram as in Gomez, Tonal Description of Music Audio Signals (2006), HPCP; the
 #         greedy removal of harmonics is ours.
 
-from libc.math cimport atan2, fabs, floor, sqrt
+from libc.math cimport atan2, fabsf, floor, floorf, sqrt, sqrtf
 
 cdef enum:
     CHROMA_PEAKS = 64
@@ -157,7 +159,7 @@ cdef void view_look(view_t* view, const float* end, float tuning, float mezzo_fo
             a, b, c = view.level[k - 1], view.level[k], view.level[k + 1]
             offset = <float>0.5 * (a - c) / (a - <float>2.0 * b + c - <float>1e-9)
             hz[n] = (k + offset) * view.bin_hz
-            amplitude[n] = rest[n] = sqrt(p[k] * view.scale / mezzo_forte)
+            amplitude[n] = rest[n] = sqrtf(p[k] * view.scale / mezzo_forte)
             bins[n] = k
             view.peak_of_bin[k] = <short>n
             n += 1
@@ -174,20 +176,22 @@ cdef void view_look(view_t* view, const float* end, float tuning, float mezzo_fo
                 if k < 0 or k > view.last_bin:
                     continue
                 j = view.peak_of_bin[k]
-                if j > i and fabs(hz[j] - hz[i] * harmonic) < tolerance:
+                if j > i and fabsf(hz[j] - hz[i] * harmonic) < tolerance:
                     rest[j] = max(rest[j] - share, <float>0.1 * amplitude[j])
             share *= HARMONIC_FALL
     for i in range(n):
         view.peak_of_bin[bins[i]] = -1
         pitch = fast_log2(hz[i] / <float>440.0) * <float>12.0 + <float>69.0
         if hz[i] > <float>100.0:
-            deviation = <float>(2.0 * M_PI) * pitch
-            view.drift[0] += amplitude[i] * <float>cos(deviation)
-            view.drift[1] += amplitude[i] * <float>sin(deviation)
+            deviation = pitch - floorf(pitch + <float>0.5)
+            view.drift[0] += amplitude[i] * (<float>1.0 - <float>8.0 * deviation * deviation if fabsf(deviation) < <float>0.25
+                                             else <float>8.0 * (<float>0.5 - fabsf(deviation)) * (<float>0.5 - fabsf(deviation))
+                                             - <float>1.0)
+            view.drift[1] += amplitude[i] * <float>8.0 * deviation * (<float>1.0 - <float>2.0 * fabsf(deviation))
         if not view.low_hz <= hz[i] < view.high_hz:
             continue
         pitch -= tuning
-        nearest = floor(pitch + <float>0.5)
+        nearest = floorf(pitch + <float>0.5)
         deviation = pitch - nearest
         weight = <float>1.0 - <float>4.0 * deviation * deviation  # 1 in tune, 0 a quarter tone off
         view.chroma[<int>nearest % 12] += weight * rest[i] * rest[i]

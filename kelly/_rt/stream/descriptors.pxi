@@ -152,7 +152,7 @@ cdef void descriptors_key(descriptors_t* d, float* out) noexcept nogil:
         length += centred[i] * centred[i]
     if length <= <float>1e-12:
         return
-    length = <float>1.0 / sqrt(length)
+    length = <float>1.0 / sqrtf(length)
     best[0] = best[1] = -2.0
     for mode in range(2):
         for tonic in range(12):
@@ -200,7 +200,7 @@ cdef void descriptors_row(
         d.evidence += d.leak_4s * (1 - d.evidence)
         descriptors_energies(d, mel, mezzo_forte)
         for i in range(12):
-            d.chroma[i] = flush(d.chroma[i] + d.leak_6s * (sqrt(a.chroma[i]) - d.chroma[i]))
+            d.chroma[i] = flush(d.chroma[i] + d.leak_6s * (sqrtf(a.chroma[i]) - d.chroma[i]))
     d.previous_level = level
     d.row_flux = d.row_power = 0.0
     d.row_onset = d.row_playing = False

@@ -3,8 +3,7 @@
 from libc.stdint cimport int64_t
 
 from kelly._rt._layout cimport analysis_t
-
-cdef struct frontend_t  # tables and state; features.pyx alone looks inside
+from kelly._rt.stream.frontend_table cimport frontend_table_t
 
 
 cdef class FeatureExtractor:
@@ -18,9 +17,12 @@ cdef class FeatureExtractor:
     cdef int64_t reflex_frame          # the attack, corrected for the short window
     cdef readonly int64_t frame        # samples taken since reset
     cdef readonly int64_t bad_samples  # NaN and infinities, read as 0
-    cdef frontend_t* _state
+    cdef readonly int sample_rate_hz   # 0 before prepare
+    cdef readonly str isa              # which build runs
+    cdef const frontend_table_t* _functions
+    cdef void* _state
 
     # [worker] no allocation, no Python
     cdef Py_ssize_t consume(self, const float* mono, Py_ssize_t n) noexcept nogil
     cdef void clear(self) noexcept nogil
-    cdef void _reflex(self) noexcept nogil
+    cdef void _take(self) noexcept nogil

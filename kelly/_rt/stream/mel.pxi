@@ -61,7 +61,9 @@ cdef int mel_prepare(mel_t* mel, arena_t* arena, int rate) except -1:
     cdef Py_ssize_t band, k, n_fft, first, last, used = 0
     cdef double f
     mel.window_frames = <Py_ssize_t>(0.0427 * rate + 0.5)
-    n_fft = next_power_of_two(mel.window_frames)
+    # bins below 12 Hz sample |X|^2 of a 43 ms window densely enough; at 44.1 kHz the next power of two (21.5 Hz)
+    # would let narrow bands differ by up to 20 dB from what 48 kHz gives
+    n_fft = next_power_of_two(max(mel.window_frames, rate // 12))
     fft_prepare(&mel.fft, arena, n_fft)
     mel.window = arena_floats(arena, mel.window_frames + 2)
     hann(mel.window, mel.window_frames)

@@ -45,25 +45,21 @@ cdef float energy(input_t x, Py_ssize_t n) noexcept nogil:
     return total
 
 
-cdef void clean_copy(alone_t out, input_t x, Py_ssize_t n) noexcept nogil:
-    """Copy samples: NaN, infinities and anything below -200 dBFS (future denormals) as 0, at most +120 dBFS."""
+cdef Py_ssize_t clean_copy(alone_t out, input_t x, Py_ssize_t n) noexcept nogil:
+    """Copy samples: NaN, infinities and anything below -200 dBFS (future denormals) as 0, at most +120 dBFS.
+
+    Returns how many were NaN or infinite.
+    """
     cdef Py_ssize_t i
     cdef float v, a
+    cdef int bad = 0
     for i in range(n):
         v = x[i]
         a = -v if v < 0 else v
-        v = v if a > <float>1e-10 else <float>0.0  # false for NaN
-        v = v if a <= <float>3.0e38 else <float>0.0
+        bad += not a <= <float>3.4028234e38  # true for NaN
+        v = v if <float>1e-10 < a <= <float>3.4028234e38 else <float>0.0
         v = v if v < <float>1e6 else <float>1e6
         out[i] = v if v > <float>-1e6 else <float>-1e6
-
-
-cdef Py_ssize_t count_bad(input_t x, Py_ssize_t n) noexcept nogil:
-    """How many samples are NaN or infinite."""
-    cdef Py_ssize_t i
-    cdef int bad = 0
-    for i in range(n):
-        bad += not (x[i] - x[i] == 0)
     return bad
 
 

@@ -1,0 +1,2 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+include "frontend.pxi"
