@@ -35,7 +35,7 @@ def prepared(rate=48_000):
     return extractor
 
 
-@pytest.mark.parametrize("n", [32, 64, 256, 512, 1024, 2048, 4096, 8192])
+@pytest.mark.parametrize("n", [128, 256, 512, 1024, 2048, 4096, 8192, 16384])
 def test_power_spectrum_is_numpys(n):
     """Tolerance: float32 rounding grows with log2 n; 5e-7 of the largest bin."""
     x = np.random.default_rng(n).standard_normal(n).astype(np.float32)
@@ -43,7 +43,7 @@ def test_power_spectrum_is_numpys(n):
     np.testing.assert_allclose(FeatureExtractor().power_spectrum(x), exact, rtol=0, atol=5e-7 * exact.max())
 
 
-@pytest.mark.parametrize("n", [0, 16, 48, 1000])
+@pytest.mark.parametrize("n", [0, 64, 1000])
 def test_power_spectrum_refuses_other_sizes(n):
     with pytest.raises(ValueError, match="power of two"):
         FeatureExtractor().power_spectrum(np.zeros(n, np.float32))

@@ -191,15 +191,15 @@ cdef class FeatureExtractor:
     def power_spectrum(self, const float[::1] frame not None):
         """|rfft|^2 of a real frame by this build's own transform, all bins below Nyquist; for tests.
 
-        frame    float32 (n,), n a power of two >= 32
+        frame    float32 (n,), n a power of two >= 128
         returns  float32 (n / 2,)
         raises   ValueError for another size
         """
         import numpy as np
 
         cdef Py_ssize_t n = frame.shape[0]
-        if n < 32 or n & (n - 1):
-            raise ValueError(f"frame: expected a power of two >= 32 samples, found {n}")
+        if n < 128 or n & (n - 1):
+            raise ValueError(f"frame: expected a power of two >= 128 samples, found {n}")
         power = np.empty(n // 2, dtype=np.float32)
         cdef float[::1] out = power
         self._functions.power_spectrum(&frame[0], n, &out[0])

@@ -1,174 +1,173 @@
 # Power spectrum of a real frame.
 #
-# source  Stockham's self-sorting radix-4 FFT (decimation in frequency) on N/2 complex points, real
-#         and imaginary parts apart, then the usual split into even and odd samples.  The inner loops
-#         run over neighbouring floats, so they vectorise without intrinsics; sums are in a fixed order.
+# source  Bailey's four-step FFT on N/2 complex points, real and imaginary parts apart: the points are
+#         a matrix of rows x columns; transform the columns, turn every point, transpose, transform the
+#         columns again.  Columns are transformed by Stockham's self-sorting radix-4 stages, so every inner
+#         loop runs over neighbouring floats of at least a row and vectorises without intrinsics.  Then
+#         the usual split into even and odd samples.  Sums are in a fixed order.
 
 from libc.math cimport M_PI, cos, sin
 
 cdef struct fft_t:
-    Py_ssize_t n            # real points, a power of two >= 32
+    Py_ssize_t n            # real points, a power of two >= 128
     Py_ssize_t m            # complex points, n / 2
-    float* twiddle          # per stage: w, w^2, w^3, real then imaginary parts
+    Py_ssize_t rows
+    Py_ssize_t columns      # rows * columns = m
+    float* turn_re          # exp(-2 pi i row column / m)
+    float* turn_im
     float* split_re         # exp(-2 pi i k / n)
     float* split_im
+    float* wheel_re         # exp(-2 pi i k / columns): every stage's twiddles
+    float* wheel_im
     float* a_re
     float* a_im
     float* b_re
     float* b_im
-    float* z_re             # the newest transform: a or b
-    float* z_im
 
 
 cdef int fft_prepare(fft_t* fft, arena_t* arena, Py_ssize_t n) except -1:
     """Tables for n real points. [main]"""
-    cdef Py_ssize_t m = n // 2, k, p, size, quarter
-    cdef float* w
+    cdef Py_ssize_t m = n // 2, k, row, column
     cdef double angle
-    fft.n, fft.m = n, m
-    fft.twiddle = arena_floats(arena, 2 * m + 64)
-    fft.split_re, fft.split_im = arena_floats(arena, m + LANES), arena_floats(arena, m + LANES)
-    fft.a_re, fft.a_im = arena_floats(arena, m + LANES), arena_floats(arena, m + LANES)
-    fft.b_re, fft.b_im = arena_floats(arena, m + LANES), arena_floats(arena, m + LANES)
-    fft.z_re, fft.z_im = fft.a_re, fft.a_im
+    fft.n, fft.m, fft.rows = n, m, 1
+    while fft.rows * fft.rows * 4 <= m:
+        fft.rows *= 2
+    fft.columns = m // fft.rows
+    fft.turn_re, fft.turn_im = arena_floats(arena, m), arena_floats(arena, m)
+    fft.split_re, fft.split_im = arena_floats(arena, m), arena_floats(arena, m)
+    fft.wheel_re, fft.wheel_im = arena_floats(arena, fft.columns), arena_floats(arena, fft.columns)
+    fft.a_re, fft.a_im = arena_floats(arena, m), arena_floats(arena, m)
+    fft.b_re, fft.b_im = arena_floats(arena, m), arena_floats(arena, m)
     for k in range(m):
         angle = -2.0 * M_PI * k / n
         fft.split_re[k], fft.split_im[k] = cos(angle), sin(angle)
-    w, size = fft.twiddle, m
-    while size >= 4:
-        quarter = size // 4
-        for p in range(quarter):
-            angle = -2.0 * M_PI * p / size
-            for k in range(3):
-                w[2 * k * quarter + p] = cos((k + 1) * angle)
-                w[(2 * k + 1) * quarter + p] = sin((k + 1) * angle)
-        w += 6 * quarter
-        size = quarter
+    for k in range(fft.columns):
+        angle = -2.0 * M_PI * k / fft.columns
+        fft.wheel_re[k], fft.wheel_im[k] = cos(angle), sin(angle)
+    for row in range(fft.rows):
+        for column in range(fft.columns):
+            angle = -2.0 * M_PI * (row * column % m) / m
+            fft.turn_re[row * fft.columns + column], fft.turn_im[row * fft.columns + column] = cos(angle), sin(angle)
     return 0
 
 
-cdef void stage_first(
-    input_t xr, input_t xi, alone_t yr, alone_t yi, input_t w, Py_ssize_t m,
+cdef void butterflies(
+    input_t ar, input_t ai, input_t br, input_t bi, input_t cr, input_t ci, input_t dr, input_t di,
+    alone_t pr, alone_t pi, alone_t qr, alone_t qi, alone_t rr, alone_t ri, alone_t sr, alone_t si,
+    float w1r, float w1i, float w2r, float w2i, float w3r, float w3i, Py_ssize_t n,
 ) noexcept nogil:
-    """Radix-4 stage of stride 1: neighbours are the butterflies, outputs interleave."""
-    cdef Py_ssize_t p
-    cdef float sr, si, dr, di, tr, ti, er, ei, ur, ui
-    for p in range(m):
-        sr, si = xr[p] + xr[p + 2 * m], xi[p] + xi[p + 2 * m]
-        dr, di = xr[p] - xr[p + 2 * m], xi[p] - xi[p + 2 * m]
-        tr, ti = xr[p + m] + xr[p + 3 * m], xi[p + m] + xi[p + 3 * m]
-        er, ei = xr[p + m] - xr[p + 3 * m], xi[p + m] - xi[p + 3 * m]
-        yr[4 * p], yi[4 * p] = sr + tr, si + ti
-        ur, ui = dr + ei, di - er
-        yr[4 * p + 1] = ur * w[p] - ui * w[p + m]
-        yi[4 * p + 1] = ur * w[p + m] + ui * w[p]
-        ur, ui = sr - tr, si - ti
-        yr[4 * p + 2] = ur * w[p + 2 * m] - ui * w[p + 3 * m]
-        yi[4 * p + 2] = ur * w[p + 3 * m] + ui * w[p + 2 * m]
-        ur, ui = dr - ei, di + er
-        yr[4 * p + 3] = ur * w[p + 4 * m] - ui * w[p + 5 * m]
-        yi[4 * p + 3] = ur * w[p + 5 * m] + ui * w[p + 4 * m]
+    """n radix-4 butterflies side by side."""
+    cdef Py_ssize_t k
+    cdef float er, ei, fr, fi, gr, gi, hr, hi, ur, ui
+    for k in range(n):
+        er, ei = ar[k] + cr[k], ai[k] + ci[k]
+        fr, fi = ar[k] - cr[k], ai[k] - ci[k]
+        gr, gi = br[k] + dr[k], bi[k] + di[k]
+        hr, hi = br[k] - dr[k], bi[k] - di[k]
+        pr[k], pi[k] = er + gr, ei + gi
+        ur, ui = fr + hi, fi - hr
+        qr[k], qi[k] = ur * w1r - ui * w1i, ur * w1i + ui * w1r
+        ur, ui = er - gr, ei - gi
+        rr[k], ri[k] = ur * w2r - ui * w2i, ur * w2i + ui * w2r
+        ur, ui = fr - hi, fi + hr
+        sr[k], si[k] = ur * w3r - ui * w3i, ur * w3i + ui * w3r
 
 
-cdef inline void butterfly(
-    input_t xr, input_t xi, alone_t yr, alone_t yi, Py_ssize_t s, Py_ssize_t leg,
-    float w1r, float w1i, float w2r, float w2i, float w3r, float w3i,
+cdef void last_butterflies(
+    input_t ar, input_t ai, input_t br, input_t bi, alone_t pr, alone_t pi, alone_t qr, alone_t qi, Py_ssize_t n,
 ) noexcept nogil:
-    """s radix-4 butterflies side by side: inputs `leg` apart, outputs s apart."""
-    cdef Py_ssize_t q
-    cdef float sr, si, dr, di, tr, ti, er, ei, ur, ui
-    for q in range(s):
-        sr, si = xr[q] + xr[q + 2 * leg], xi[q] + xi[q + 2 * leg]
-        dr, di = xr[q] - xr[q + 2 * leg], xi[q] - xi[q + 2 * leg]
-        tr, ti = xr[q + leg] + xr[q + 3 * leg], xi[q + leg] + xi[q + 3 * leg]
-        er, ei = xr[q + leg] - xr[q + 3 * leg], xi[q + leg] - xi[q + 3 * leg]
-        yr[q], yi[q] = sr + tr, si + ti
-        ur, ui = dr + ei, di - er
-        yr[q + s] = ur * w1r - ui * w1i
-        yi[q + s] = ur * w1i + ui * w1r
-        ur, ui = sr - tr, si - ti
-        yr[q + 2 * s] = ur * w2r - ui * w2i
-        yi[q + 2 * s] = ur * w2i + ui * w2r
-        ur, ui = dr - ei, di + er
-        yr[q + 3 * s] = ur * w3r - ui * w3i
-        yi[q + 3 * s] = ur * w3i + ui * w3r
+    """n radix-2 butterflies without twiddles, which end sizes that are no power of four."""
+    cdef Py_ssize_t k
+    for k in range(n):
+        pr[k], pi[k] = ar[k] + br[k], ai[k] + bi[k]
+        qr[k], qi[k] = ar[k] - br[k], ai[k] - bi[k]
 
 
-cdef void stage_four(
-    input_t xr, input_t xi, alone_t yr, alone_t yi, input_t w, Py_ssize_t m,
-) noexcept nogil:
-    """Radix-4 stage of stride 4, its length a constant so that it unrolls."""
-    cdef Py_ssize_t p
-    for p in range(m):
-        butterfly(xr + 4 * p, xi + 4 * p, yr + 16 * p, yi + 16 * p, 4, 4 * m,
-                  w[p], w[p + m], w[p + 2 * m], w[p + 3 * m], w[p + 4 * m], w[p + 5 * m])
+cdef bint columns_transform(fft_t* fft, Py_ssize_t size, Py_ssize_t width, bint from_b) noexcept nogil:
+    """Transform `width` columns of length `size`; tells whether the result is in b."""
+    cdef Py_ssize_t s = width, quarter, p, x, y, wheel
+    cdef const float* wr = fft.wheel_re
+    cdef const float* wi = fft.wheel_im
+    cdef float *xr
+    cdef float *xi
+    cdef float *yr
+    cdef float *yi
+    while size > 1:
+        xr, xi, yr, yi = fft.a_re, fft.a_im, fft.b_re, fft.b_im
+        if from_b:
+            xr, xi, yr, yi = yr, yi, xr, xi
+        if size == 2:
+            last_butterflies(xr, xi, xr + s, xi + s, yr, yi, yr + s, yi + s, s)
+            return not from_b
+        quarter, wheel = size // 4, fft.columns // size
+        for p in range(quarter):
+            x, y = s * p, 4 * s * p
+            butterflies(
+                xr + x, xi + x, xr + x + s * quarter, xi + x + s * quarter,
+                xr + x + 2 * s * quarter, xi + x + 2 * s * quarter, xr + x + 3 * s * quarter, xi + x + 3 * s * quarter,
+                yr + y, yi + y, yr + y + s, yi + y + s, yr + y + 2 * s, yi + y + 2 * s, yr + y + 3 * s, yi + y + 3 * s,
+                wr[p * wheel], wi[p * wheel], wr[2 * p * wheel], wi[2 * p * wheel], wr[3 * p * wheel], wi[3 * p * wheel], s)
+        size = quarter
+        s *= 4
+        from_b = not from_b
+    return from_b
 
 
-cdef void stage_wide(
-    input_t xr, input_t xi, alone_t yr, alone_t yi, input_t w, Py_ssize_t m, Py_ssize_t s,
-) noexcept nogil:
-    """Radix-4 stage of stride s >= 16."""
-    cdef Py_ssize_t p
-    for p in range(m):
-        butterfly(xr + s * p, xi + s * p, yr + 4 * s * p, yi + 4 * s * p, s, s * m,
-                  w[p], w[p + m], w[p + 2 * m], w[p + 3 * m], w[p + 4 * m], w[p + 5 * m])
+cdef void turn(alone_t re, alone_t im, input_t wr, input_t wi, Py_ssize_t n) noexcept nogil:
+    """Multiply by the twiddles between the two halves."""
+    cdef Py_ssize_t k
+    cdef float r
+    for k in range(n):
+        r = re[k] * wr[k] - im[k] * wi[k]
+        im[k] = re[k] * wi[k] + im[k] * wr[k]
+        re[k] = r
 
 
-cdef void stage_last(input_t xr, input_t xi, alone_t yr, alone_t yi, Py_ssize_t s) noexcept nogil:
-    """Radix-2 stage that ends sizes which are no power of four."""
-    cdef Py_ssize_t q
-    for q in range(s):
-        yr[q], yi[q] = xr[q] + xr[q + s], xi[q] + xi[q + s]
-        yr[q + s], yi[q + s] = xr[q] - xr[q + s], xi[q] - xi[q + s]
+cdef void transpose(input_t x, alone_t y, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
+    """y (columns, rows) = x (rows, columns) transposed; rows a multiple of 8."""
+    cdef Py_ssize_t row = 0, column
+    cdef const float* from_
+    cdef float* to
+    while row < rows:
+        from_, to = x + row * columns, y + row
+        for column in range(columns):
+            to[0], to[1], to[2], to[3] = from_[0], from_[columns], from_[2 * columns], from_[3 * columns]
+            to[4], to[5], to[6], to[7] = (
+                from_[4 * columns], from_[5 * columns], from_[6 * columns], from_[7 * columns])
+            to += rows
+            from_ += 1
+        row += 8
 
 
-cdef void fft_load(fft_t* fft, input_t x, input_t window, Py_ssize_t n) noexcept nogil:
-    """Window n <= fft.n samples into the input, zeros behind them; even samples are the real part.
-
-    n is even and the window is zero where it was rounded up.
-    """
+cdef void fft_load(alone_t re, alone_t im, input_t x, input_t window, Py_ssize_t n, Py_ssize_t m) noexcept nogil:
+    """Window n samples (even) into m complex points, zeros behind them; even samples are the real part."""
     cdef Py_ssize_t i
-    cdef alone_t re = fft.a_re
-    cdef alone_t im = fft.a_im
     for i in range(n // 2):
         re[i] = x[2 * i] * window[2 * i]
         im[i] = x[2 * i + 1] * window[2 * i + 1]
-    for i in range(n // 2, fft.m):
+    for i in range(n // 2, m):
         re[i] = 0.0
         im[i] = 0.0
 
 
-cdef void fft_run(fft_t* fft) noexcept nogil:
-    """Transform what fft_load left; the result is z, in natural order."""
-    cdef float* xr = fft.a_re
-    cdef float* xi = fft.a_im
-    cdef float* yr = fft.b_re
-    cdef float* yi = fft.b_im
-    cdef float* w = fft.twiddle
-    cdef Py_ssize_t size = fft.m, s = 1
-    while size >= 4:
-        if s == 1:
-            stage_first(xr, xi, yr, yi, w, size // 4)
-        elif s == 4:
-            stage_four(xr, xi, yr, yi, w, size // 4)
-        else:
-            stage_wide(xr, xi, yr, yi, w, size // 4, s)
-        w += 6 * (size // 4)
-        size //= 4
-        s *= 4
-        xr, yr = yr, xr
-        xi, yi = yi, xi
-    if size == 2:
-        stage_last(xr, xi, yr, yi, s)
-        xr, yr = yr, xr
-        xi, yi = yi, xi
-    fft.z_re, fft.z_im = xr, xi
+cdef bint fft_run(fft_t* fft) noexcept nogil:
+    """Transform the points in a; tells whether the result, in natural order, is in b."""
+    cdef bint in_b = columns_transform(fft, fft.rows, fft.columns, False)
+    if in_b:
+        turn(fft.b_re, fft.b_im, fft.turn_re, fft.turn_im, fft.m)
+        transpose(fft.b_re, fft.a_re, fft.rows, fft.columns)
+        transpose(fft.b_im, fft.a_im, fft.rows, fft.columns)
+    else:
+        turn(fft.a_re, fft.a_im, fft.turn_re, fft.turn_im, fft.m)
+        transpose(fft.a_re, fft.b_re, fft.rows, fft.columns)
+        transpose(fft.a_im, fft.b_im, fft.rows, fft.columns)
+    return columns_transform(fft, fft.columns, fft.rows, not in_b)
 
 
 cdef void split_power(
     input_t zr, input_t zi, input_t wr, input_t wi, alone_t power, Py_ssize_t m, Py_ssize_t n_bins,
 ) noexcept nogil:
-    """|X[k]|^2 * 4 of the real frame for 1 <= k < n_bins <= m, from the transform of its halves."""
+    """4 |X[k]|^2 of the real frame for 1 <= k < n_bins <= m, from the transform of its halves."""
     cdef Py_ssize_t k
     cdef float er, ei, dr, di, re, im
     for k in range(1, n_bins):
@@ -184,8 +183,11 @@ cdef void fft_power(
 ) noexcept nogil:
     """4 |rfft(x * window)|^2, bins 0 to n_bins - 1 (n_bins <= fft.m). [worker]"""
     cdef float dc
-    fft_load(fft, x, window, n)
-    fft_run(fft)
-    split_power(fft.z_re, fft.z_im, fft.split_re, fft.split_im, power, fft.m, n_bins)
-    dc = fft.z_re[0] + fft.z_im[0]
+    cdef const float* zr = fft.a_re
+    cdef const float* zi = fft.a_im
+    fft_load(fft.a_re, fft.a_im, x, window, n, fft.m)
+    if fft_run(fft):
+        zr, zi = fft.b_re, fft.b_im
+    split_power(zr, zi, fft.split_re, fft.split_im, power, fft.m, n_bins)
+    dc = zr[0] + zi[0]
     power[0] = 4 * dc * dc

@@ -174,7 +174,7 @@ cdef void destroy(void* state) noexcept:
 
 
 cdef int power_spectrum(const float* frame, Py_ssize_t n, float* out) except -1:
-    """|rfft|^2 below Nyquist of n samples, a power of two >= 32. [main]"""
+    """|rfft|^2 below Nyquist of n samples, a power of two >= 128. [main]"""
     cdef arena_t arena
     cdef fft_t fft
     cdef Py_ssize_t i

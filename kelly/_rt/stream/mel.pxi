@@ -48,7 +48,7 @@ cdef int hann(float* window, Py_ssize_t n) noexcept:
 
 
 cdef Py_ssize_t next_power_of_two(Py_ssize_t n) noexcept:
-    cdef Py_ssize_t size = 32
+    cdef Py_ssize_t size = 128
     while size < n:
         size *= 2
     return size
