@@ -4,7 +4,7 @@
 # decimated to 4 to 6.4 kHz and looked at through two longer windows in turn, each every 20 ms: 320 ms for
 # what lies below middle C, 160 ms above it.  Peaks (parabolic interpolation of log power, a few cents)
 # are visited from low to high; each one takes from the peaks at its harmonics what a tone with
-# harmonics falling by 3 dB would put there, so that a triad gives three pitch classes and not its overtones.
+# soft harmonics would put there, so that a triad gives three pitch classes and not its overtones.
 #
 # Sine and cosine of the deviations are parabolas (6 % off, and symmetric, so their zero crossings are exact).
 #
@@ -15,15 +15,17 @@ from libc.math cimport atan2, fabsf, floor, floorf, sqrt, sqrtf
 
 cdef enum:
     CHROMA_PEAKS = 64
-    CHROMA_HARMONICS = 8
+    CHROMA_HARMONICS = 7
     DECIMATED_MAX_HZ = 6400
 
 cdef double CHROMA_LOW_HZ = 50.0
 cdef double CHROMA_SPLIT_HZ = 254.2        # between B3 and C4
 cdef double CHROMA_HIGH_HZ = 2000.0
+cdef float BASS_HZ = 80.0                  # bass_chroma falls by 6 dB per octave above it
 cdef double CHROMA_LONG_S = 0.32
-cdef float HARMONIC_SHARE = 0.9            # of a tone's amplitude that its second harmonic may explain
-cdef float HARMONIC_FALL = 0.84            # from each harmonic to the next
+cdef float HARMONIC_SHARE = 0.5            # of a tone's amplitude, what its second harmonic is taken to have
+cdef float HARMONIC_FALL = 0.8            # from each harmonic to the next
+cdef float HARMONIC_KEEP = 0.2             # of an overtone's amplitude that is always left to be a note
 
 cdef struct view_t:                         # one of the two windows
     Py_ssize_t window_frames
@@ -39,6 +41,7 @@ cdef struct view_t:                         # one of the two windows
     float low_hz                            # fundamentals that this view may report
     float high_hz
     float chroma[12]
+    float bass[12]                          # the same, weighted towards the lowest notes
     float drift[2]                          # tuning evidence of the newest look: a * exp(2 pi i deviation)
 
 cdef struct chroma_t:
@@ -108,7 +111,7 @@ cdef void chroma_reset(chroma_t* chroma) noexcept nogil:
     for i in range(2):
         chroma.views[i].drift[0] = chroma.views[i].drift[1] = 0.0
         for pitch_class in range(12):
-            chroma.views[i].chroma[pitch_class] = 0.0
+            chroma.views[i].chroma[pitch_class] = chroma.views[i].bass[pitch_class] = 0.0
         for k in range(chroma.views[i].fft.m + LANES):
             chroma.views[i].peak_of_bin[k] = -1
 
@@ -147,7 +150,7 @@ cdef void view_look(view_t* view, const float* end, float tuning, float mezzo_fo
     fft_power(&view.fft, end - view.window_frames, view.window, view.window_frames, view.power, view.last_bin + 3)
     view_levels(view)
     for pitch_class in range(12):
-        view.chroma[pitch_class] = 0.0
+        view.chroma[pitch_class] = view.bass[pitch_class] = 0.0
     view.drift[0] = view.drift[1] = 0.0
     for k in range(view.first_bin, view.last_bin + 1):
         if p[k] > loudest:
@@ -165,7 +168,10 @@ cdef void view_look(view_t* view, const float* end, float tuning, float mezzo_fo
             n += 1
     for i in range(n):
         share = HARMONIC_SHARE * rest[i]
-        for harmonic in range(2, CHROMA_HARMONICS + 1):
+        for harmonic in range(3, CHROMA_HARMONICS + 1):
+            share *= HARMONIC_FALL
+            if harmonic == 4:  # octaves are the same pitch class
+                continue
             near = <Py_ssize_t>(hz[i] * harmonic / view.bin_hz + <float>0.5)
             if near > view.last_bin:
                 break
@@ -177,8 +183,7 @@ cdef void view_look(view_t* view, const float* end, float tuning, float mezzo_fo
                     continue
                 j = view.peak_of_bin[k]
                 if j > i and fabsf(hz[j] - hz[i] * harmonic) < tolerance:
-                    rest[j] = max(rest[j] - share, <float>0.1 * amplitude[j])
-            share *= HARMONIC_FALL
+                    rest[j] = max(rest[j] - share, HARMONIC_KEEP * amplitude[j])
     for i in range(n):
         view.peak_of_bin[bins[i]] = -1
         pitch = fast_log2(hz[i] / <float>440.0) * <float>12.0 + <float>69.0
@@ -194,7 +199,10 @@ cdef void view_look(view_t* view, const float* end, float tuning, float mezzo_fo
         nearest = floorf(pitch + <float>0.5)
         deviation = pitch - nearest
         weight = <float>1.0 - <float>4.0 * deviation * deviation  # 1 in tune, 0 a quarter tone off
-        view.chroma[<int>nearest % 12] += weight * rest[i] * rest[i]
+        weight *= rest[i] * rest[i]
+        view.chroma[<int>nearest % 12] += weight
+        share = min(BASS_HZ / hz[i], <float>1.0)
+        view.bass[<int>nearest % 12] += share * share * weight
 
 
 cdef void chroma_tune(chroma_t* chroma, view_t* view) noexcept nogil:

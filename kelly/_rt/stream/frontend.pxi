@@ -100,7 +100,7 @@ cdef void frontend_hop(frontend_t* s, int64_t frame, analysis_t* a) noexcept nog
     chroma_step(&s.chroma, mezzo_forte)
     a.tuning_cents = clip(100 * s.chroma.tuning, -50.0, 50.0)
     for i in range(12):
-        a.bass_chroma[i] = s.chroma.views[0].chroma[i]
+        a.bass_chroma[i] = s.chroma.views[0].bass[i]
         a.chroma[i] = s.chroma.views[0].chroma[i] + s.chroma.views[1].chroma[i]
     descriptors_hop(&s.descriptors, a, power, power >= s.level.gate_power)
     s.hops += 1

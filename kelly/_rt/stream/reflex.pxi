@@ -1,15 +1,19 @@
 # Fast onsets: a 512-sample window every 128 samples (at 48 kHz), for reflexes and for exact attack times.
 #
 # The window rises over seven eighths and falls over the newest eighth, so that an attack counts as
-# soon as it is heard and not when it reaches the middle.  Rise of log energy in third-of-octave-like
-# bands against a threshold that follows the recent rises; refractory time 50 ms.
+# soon as it is heard and not when it reaches the middle.  A band rises by what its log energy exceeds
+# the loudest of its last 24 ms by: partials that beat within a bass note are no attack.  What rises more
+# than usual adds up (a cumulative sum test), so a slow attack is found later and not never.
 
 cdef enum:
     REFLEX_BANDS = 20
     REFLEX_PAST = 64            # hops of rise kept for the attack times, 170 ms
+    REFLEX_HOLD = 9             # hops, 24 ms
 
-cdef double REFLEX_LOW_HZ = 180.0
-cdef float REFLEX_LEAST = 0.35  # bel
+cdef double REFLEX_LOW_HZ = 100.0
+cdef float REFLEX_LEAST = 0.12  # bel of summed rise that make an onset
+cdef float REFLEX_DRIFT = 0.025  # bel per hop that never count
+cdef float REFLEX_ACTIVE = 0.3  # bel over the floor that make a band count in the mean
 cdef double REFLEX_REFRACTORY_S = 0.05
 
 cdef struct reflex_t:
@@ -21,16 +25,14 @@ cdef struct reflex_t:
     int refractory              # hops
     int since                   # hops since it fired
     float mean                  # leaky mean of the rise, 300 ms
-    float peak                  # leaky peak of the rise, 60 ms
-    float lowest
+    float summed
     float mean_leak
-    float peak_leak
     float scale                 # 4 |X|^2 -> mean square
     fft_t fft
     float* window
     float* power
     int first_bin[REFLEX_BANDS + 1]
-    float past[2][REFLEX_BANDS]
+    float past[REFLEX_HOLD][REFLEX_BANDS]
     float rise[REFLEX_PAST]
 
 
@@ -60,7 +62,6 @@ cdef int reflex_prepare(reflex_t* reflex, arena_t* arena, int rate) except -1:
     reflex.n_bins = min(reflex.first_bin[REFLEX_BANDS], reflex.fft.m)
     reflex.refractory = <int>(REFLEX_REFRACTORY_S * rate / reflex.hop_frames + 0.5)
     reflex.mean_leak = 1.0 - exp(-<double>reflex.hop_frames / (0.3 * rate))
-    reflex.peak_leak = exp(-<double>reflex.hop_frames / (0.06 * rate))
     return 0
 
 
@@ -69,8 +70,8 @@ cdef void reflex_reset(reflex_t* reflex) noexcept nogil:
     reflex.next_frame = reflex.hop_frames
     reflex.hops = 0
     reflex.since = 1000000
-    reflex.mean = reflex.peak = reflex.lowest = 0.0
-    for i in range(2):
+    reflex.mean = reflex.summed = 0.0
+    for i in range(REFLEX_HOLD):
         for band in range(REFLEX_BANDS):
             reflex.past[i][band] = 0.0
     for i in range(REFLEX_PAST):
@@ -78,13 +79,13 @@ cdef void reflex_reset(reflex_t* reflex) noexcept nogil:
 
 
 cdef float reflex_rise(reflex_t* reflex, const float* newest_end, float floor_power) noexcept nogil:
-    """Mean rise of the bands' log energy above a floor, bel, against the louder of the last two hops. [worker]"""
-    cdef int band
+    """Mean rise of the sounding bands' log energy over a floor, bel. [worker]"""
+    cdef int band, hop
     cdef Py_ssize_t k
-    cdef float power, level, reference, total = 0.0, per_floor = reflex.scale / floor_power
-    cdef float* old = reflex.past[reflex.hops & 1]
-    cdef float* newer = reflex.past[(reflex.hops + 1) & 1]
+    cdef float power, level, reference, total = 0.0, active = 0.0, per_floor = reflex.scale / floor_power
+    cdef float* oldest = reflex.past[reflex.hops % REFLEX_HOLD]
     cdef float sums[REFLEX_BANDS]
+    cdef float loudest[REFLEX_BANDS]
     fft_power(&reflex.fft, newest_end - reflex.window_frames, reflex.window, reflex.window_frames,
               reflex.power, reflex.n_bins)
     for band in range(REFLEX_BANDS):
@@ -92,32 +93,32 @@ cdef float reflex_rise(reflex_t* reflex, const float* newest_end, float floor_po
         for k in range(reflex.first_bin[band], min(reflex.first_bin[band + 1], reflex.n_bins)):
             power += reflex.power[k]
         sums[band] = power
+        loudest[band] = 0.0
+    for hop in range(REFLEX_HOLD):
+        for band in range(REFLEX_BANDS):
+            loudest[band] = reflex.past[hop][band] if reflex.past[hop][band] > loudest[band] else loudest[band]
     for band in range(REFLEX_BANDS):
-        level = fast_log2(<float>1.0 + per_floor * sums[band])
-        reference = old[band] if old[band] > newer[band] else newer[band]
-        total += level - reference if level > reference else <float>0.0
-        old[band] = level
-    return total * <float>(0.30102999566398 / REFLEX_BANDS)
+        level = <float>0.30102999566398 * fast_log2(<float>1.0 + per_floor * sums[band])
+        total += level - loudest[band] if level > loudest[band] else <float>0.0
+        active += <float>1.0 if level > REFLEX_ACTIVE else <float>0.0
+        oldest[band] = level
+    return total / (active if active > <float>6.0 else <float>6.0)
 
 
 cdef float reflex_step(reflex_t* reflex, const float* newest_end, float floor_power) noexcept nogil:
     """One fast hop: the strength of an onset, else 0. [worker]"""
     cdef float rise = reflex_rise(reflex, newest_end, floor_power)
-    cdef float threshold = REFLEX_LEAST + <float>2.0 * reflex.mean + <float>0.5 * reflex.peak
     cdef float strength = 0.0
     reflex.rise[reflex.hops & (REFLEX_PAST - 1)] = rise
     reflex.hops += 1
     reflex.since += 1
-    if rise < reflex.lowest:
-        reflex.lowest = rise
-    if reflex.since >= reflex.refractory and rise > threshold and rise > <float>2.0 * reflex.lowest:
-        strength = rise
+    reflex.summed = max(<float>0.0, reflex.summed + rise - REFLEX_DRIFT - <float>1.5 * reflex.mean)
+    if reflex.since >= reflex.refractory and reflex.summed > REFLEX_LEAST:
+        strength = reflex.summed
         reflex.since = 0
-        reflex.lowest = rise
-    reflex.mean = flush(reflex.mean + reflex.mean_leak * (rise - reflex.mean))
-    reflex.peak = flush(reflex.peak * reflex.peak_leak)
-    if rise > reflex.peak:
-        reflex.peak = rise
+    if reflex.since < reflex.refractory:  # what still rises belongs to the onset just found
+        reflex.summed = 0.0
+    reflex.mean = flush(reflex.mean + reflex.mean_leak * (min(rise, REFLEX_LEAST) - reflex.mean))
     reflex.next_frame += reflex.hop_frames
     return strength
 
