@@ -63,7 +63,7 @@ include "tracker_context.pxi"
 cdef class Tracker:
     """Level, key, beat, bar and chord of a player.
 
-    sample_rate_hz   8000..192000
+    sample_rate_hz   8000..384000
     key              None to track it, or (tonic 0..11, mode 1 major / -1 minor): then exact, confidence 1
     tempo_bpm        None to track it, or 30..300: then the period is exact and only the phase is heard
     beats_per_bar    1..16
@@ -77,8 +77,8 @@ cdef class Tracker:
 
     def __cinit__(self, sample_rate_hz, key=None, tempo_bpm=None, beats_per_bar=4, chords=None,
                   look_ahead_beats=0.25, gate_db=-60.0):
-        if not 8000 <= sample_rate_hz <= 192_000:
-            raise ConfigError(f"sample rate {sample_rate_hz} Hz: expected 8000 to 192000")
+        if not 8000 <= sample_rate_hz <= 384_000:
+            raise ConfigError(f"sample rate {sample_rate_hz} Hz: expected 8000 to 384000")
         if not 1 <= beats_per_bar <= MAX_BAR:
             raise ConfigError(f"{beats_per_bar} beats per bar: expected 1 to {MAX_BAR}")
         if tempo_bpm is not None and not 30.0 <= tempo_bpm <= 300.0:
