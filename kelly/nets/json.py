@@ -122,7 +122,7 @@ class _Reader:
         if not data.strip(b" \t\r\n"):
             self.fault(ModelFormatError, "", "a JSON object", "an empty file")
             return None
-        if b"\0" in data[:64]:
+        if b"\0" in data[:4]:
             self.fault(ModelFormatError, "", "JSON text in UTF-8", "binary data or UTF-16 text")
             return None
         try:

@@ -33,7 +33,7 @@ cdef enum:
     MAX_AXES = 8
     MAX_ARRAYS = 16  # per layer; the format knows at most four
     MAX_FAULTS = 20  # per array
-    MAX_VALUES = 400000  # kept Python values
+    MAX_VALUES = 200000  # kept Python values
     MAX_EXACT_POWER = 22  # largest power of ten that a double holds exactly
 
 cdef enum:
@@ -200,7 +200,7 @@ cdef class _Scanner:
     cdef Py_ssize_t n_numbers
     cdef Py_ssize_t[MAX_AXES] lengths, index
     cdef bint[MAX_AXES] nested
-    cdef int leaf
+    cdef int leaf, axes_open
     cdef list faults
     # hashes of the keys of skipped objects, a stack
     cdef int64_t* hashes
@@ -218,7 +218,9 @@ cdef class _Scanner:
     # ------------------------------------------------------------ errors
 
     cdef str pointer(self):
-        return "".join(["/" + pointer_token(token) for token in self.path])
+        cdef int axis
+        place = "".join(["/" + pointer_token(token) for token in self.path])
+        return place + "".join([f"/{self.index[axis]}" for axis in range(self.axes_open)])
 
     cdef object fail(self, str expected, str hint=""):
         """A ScanError about what stands at p."""
@@ -369,9 +371,7 @@ cdef class _Scanner:
             raise self.fail("a value")
         c = self.p[0]
         if kind != SKIP:
-            self.n_values += 1
-            if self.n_values > MAX_VALUES:
-                raise self.fail(f"at most {MAX_VALUES} values outside of weights", "this is not a model")
+            self.count()
         if c == c"{" or c == c"[":
             self.depth += 1
             if self.depth > MAX_DEPTH:
@@ -398,7 +398,17 @@ cdef class _Scanner:
             return _SKIPPED["boolean"] if kind == SKIP else False
         if self.word(b"null", 4):
             return _SKIPPED["null"] if kind == SKIP else None
+        rest = self.data[self.p - self.start : self.p - self.start + 6]
+        if any([word.startswith(rest) for word in (b"true", b"false", b"null")]):
+            self.p = self.end
         raise self.fail("a value")
+
+    cdef int count(self) except -1:
+        """One more Python object that stays."""
+        self.n_values += 1
+        if self.n_values > MAX_VALUES:
+            raise self.fail(f"at most {MAX_VALUES} values outside of weights", "this is not a model")
+        return 0
 
     cdef str key(self):
         self.space()
@@ -440,7 +450,7 @@ cdef class _Scanner:
             if key in found:
                 raise self.fail("each key once", f"{key!r} stands here twice")
             found[key] = self.value(kinds.get(key, SKIP) if kinds is not None else KEEP)
-            self.n_values += 1
+            self.count()
             self.path.pop()
         return found
 
@@ -527,10 +537,12 @@ cdef class _Scanner:
         return found
 
     cdef int fault(self, int axis, str expected, str found, str hint="") except -1:
-        cdef int i
+        """Note what is wrong at the current element of ``axis``."""
+        cdef int open = self.axes_open
         if len(self.faults) < MAX_FAULTS:
-            place = self.pointer() + "".join([f"/{self.index[i]}" for i in range(axis + 1)])
-            self.faults.append((place, expected, found, hint))
+            self.axes_open = axis + 1
+            self.faults.append((self.pointer(), expected, found, hint))
+            self.axes_open = open
         return 0
 
     cdef int axis(self, int axis) except -1:
@@ -542,6 +554,7 @@ cdef class _Scanner:
         if axis == MAX_AXES - 1:
             raise self.fail("at most 4 axes", "this is not an array of weights")
         self.index[axis] = 0
+        self.axes_open = axis + 1
         self.p += 1
         while self.more(c"]", first):
             first = False
@@ -552,6 +565,8 @@ cdef class _Scanner:
             if c == c"-" or c"0" <= c <= c"9":
                 begin = self.p
                 self.number(&number, &whole)
+                if self.p[0] > c"," and self.p[0] != c"]":
+                    raise self.fail("',' or ']'")
                 if self.nested[axis]:
                     self.fault(axis, "an array", "a number", "rows of one length are wanted")
                 elif self.leaf < 0:
@@ -576,11 +591,11 @@ cdef class _Scanner:
                 found = self.value(SKIP)
                 self.fault(axis, "a number" if self.leaf == axis or self.leaf < 0 else "an array of numbers", repr(found))
             self.index[axis] += 1
+        self.axes_open = axis
         if self.lengths[axis] < 0:
             self.lengths[axis] = self.index[axis]
         elif self.lengths[axis] != self.index[axis]:
-            found = self.index[axis]
-            self.fault(axis - 1, f"{self.lengths[axis]} values, as in the first row", f"{found}", "ragged rows")
+            self.fault(axis - 1, f"{self.lengths[axis]} values, as in the first row", f"{self.index[axis]}", "ragged rows")
         return 0
 
 
