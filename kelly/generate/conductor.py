@@ -94,7 +94,8 @@ class Conductor:
         if not self._opened:
             self._open(frame)
         self.grid.update(tick)
-        self._tracks.update(tick)
+        if self.grid.exists:
+            self._tracks.update(tick, self.grid.place(4 * int(tick["chord_beat"])).weight >= 0.75)
         if int(tick["playing"]) or self._next_step is not None:
             heard = read_tick(tick)
             self._entry.hear(heard)

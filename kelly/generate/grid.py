@@ -12,6 +12,7 @@ from typing import Any
 from ..music.chord import Chord
 
 STEPS_PER_BEAT = 4
+SURE = 0.4  # chord confidence from which a change is taken on any beat
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +134,18 @@ class ChordTrack:
     def __init__(self) -> None:
         self._changes: list[tuple[int, Chord | None]] = []
 
-    def update(self, tick: Any) -> None:
-        """Take the chord of a tick record; a later word about the same beat replaces the earlier."""
+    def update(self, tick: Any, strong: bool = True) -> None:
+        """Take the chord of a tick record; a later word about the same beat replaces the earlier.
+
+        strong  whether the tick's ``chord_beat`` is a downbeat or half bar: elsewhere a change that the
+                worker itself doubts waits, since under a single line harmony would flicker with each note
+        """
         beat, root, quality = int(tick["chord_beat"]), int(tick["chord_root"]), int(tick["chord_quality"])
         chord = Chord(root % 12, quality) if root >= 0 and 0 <= quality <= 6 else None
         changes = self._changes
         if changes and changes[-1] == (beat, chord):
+            return
+        if changes and changes[-1][1] is not None and not (strong or tick["chord_confidence"] >= SURE):
             return
         while changes and changes[-1][0] >= beat:
             changes.pop()

@@ -12,7 +12,7 @@ from .moment import Stage
 from .settings import ConductorSettings
 
 KEY_CLEAR, KEY_LOST = 0.35, 0.2  # key confidence: hysteresis, so that chords do not flicker
-CHORD_CLEAR = 0.25
+CHORD_CLEAR = 0.4
 CHROMA_CLEAR = 0.25  # share of one pitch class in the 2 s chroma that makes a pedal note safe
 PAUSE_BEATS = 1.5  # silence from which the player is taken to pause
 SHORTEST_PAUSE_S = 2.0

@@ -59,6 +59,14 @@ def test_knots_rise_whatever_the_tracker_refines():
     assert (np.diff(beats) == 1).all()
 
 
+def test_a_doubtful_change_waits_for_a_strong_beat():
+    track, row = ChordTrack(), np.zeros((), TICK)
+    for beat, root, confidence, strong in ((0, 0, 0.1, True), (1, 5, 0.1, False), (2, 7, 0.9, False), (4, 9, 0.1, True)):
+        row["chord_beat"], row["chord_root"], row["chord_confidence"] = beat, root, confidence
+        track.update(row[()], strong)
+    assert [track.at(beat).root for beat in range(5)] == [0, 0, 7, 7, 9]
+
+
 def test_the_newest_word_about_a_beat_counts():
     track, row = ChordTrack(), np.zeros((), TICK)
     for beat, root in ((0, 0), (4, 7), (4, 9), (8, 9), (12, -1)):
