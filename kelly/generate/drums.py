@@ -13,7 +13,7 @@ KICK, SIDE_STICK, SNARE, CLOSED_HAT, PEDAL_HAT, OPEN_HAT = 36, 37, 38, 42, 44, 4
 LOW_TOM, MID_TOM, HIGH_TOM, CRASH, RIDE = 45, 47, 50, 49, 51
 
 _STRIKE_BEATS = 0.125
-_ONSET = 0.5
+_WALTZ = 3  # beats per bar
 _FILL = (SNARE, SNARE, HIGH_TOM, HIGH_TOM, MID_TOM, MID_TOM, LOW_TOM, LOW_TOM)
 
 
@@ -65,8 +65,8 @@ class Drums:
 
     def _kick(self, moment: Moment) -> bool:
         place = moment.place
-        if place.step_in_bar == 0:
-            return True
+        if place.step_in_bar == 0 or place.beats_per_bar == _WALTZ:
+            return place.step_in_bar == 0  # a waltz is low, high, high; the net's bar has four beats
         probability = moment.heard.groove.low[place.step_in_bar % 16]
         return probability >= 0.25 + 0.5 * self._pattern_draw(moment, 1)
 
@@ -75,7 +75,10 @@ class Drums:
         drum = SNARE if moment.energy >= 0.33 else SIDE_STICK
         if place.sub % 2 == 0:
             probability = groove.high[place.step_in_bar // 2 % 8]
-            backbeat = place.sub == 0 and place.beat_in_bar % 2 == 1
+            waltz = place.beats_per_bar == _WALTZ
+            backbeat = place.sub == 0 and (place.beat_in_bar > 0 if waltz else place.beat_in_bar % 2 == 1)
+            if waltz:
+                return self._hit(SIDE_STICK if moment.energy < 0.6 else SNARE, 0.75) if backbeat else None
             if probability >= (0.35 if backbeat else 0.25 + 0.5 * self._pattern_draw(moment, 2)):
                 return self._hit(drum, 1.1 if backbeat else 0.8)
             return None

@@ -125,6 +125,16 @@ def test_beats_of_the_band_are_the_players(tempo_bpm):
     assert np.mean(near) >= 0.85
 
 
+def test_a_waltz_is_low_high_high():
+    notes = [n for n in of(play(16, beats_per_bar=3), "drums") if n[3] > 3 * RATE]
+
+    def beats(drum):
+        return {round((n[3] / RATE - 0.1) * 2) % 3 for n in notes if n[1] == drum and n[3] < 7 * RATE}
+
+    assert beats(36) == {0}
+    assert beats(37) | beats(38) == {1, 2}
+
+
 def test_a_louder_player_gets_a_louder_band():
     soft, loud = (play(12, level=level) for level in (0.25, 0.75))
     for part in CHANNEL:
