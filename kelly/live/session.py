@@ -242,7 +242,7 @@ class Session:
 
     def _conduct(self) -> None:
         """[conductor] ticks in order -> planned events -> the performer's ring."""
-        ticks, poll_s = np.zeros(64, dtype("tick")), 0.002 if self.realtime else 0.0003
+        ticks, poll_s = np.zeros(64, dtype("tick")), 0.004 if self.realtime else 0.0003
         self._announce_reflex()
         while not self._stopping.is_set():
             if not self._ticks.wait(0.1, poll_s):
@@ -279,7 +279,7 @@ class Session:
 
     def _drain(self) -> None:
         """[sink] the out ring to wherever the notes go."""
-        poll_s = 0.0005 if self.realtime else 0.0003
+        poll_s = 0.0005 if isinstance(self.sink, RtMidiSink) else 0.02 if self.realtime else 0.0003
         while True:
             done = self._performer.done  # read before the ring: then nothing can follow
             if self._out.wait(0.05, poll_s):

@@ -117,7 +117,7 @@ def kelly_process(jack_server, tmp_path):
             subprocess.Popen(
                 [sys.executable, "-m", "kelly", *args], env=env, cwd=tmp_path,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )  # fmt: skip
+            )
         )
         return processes[-1]
 

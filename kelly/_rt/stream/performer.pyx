@@ -25,7 +25,9 @@ from kelly._rt.stream.ring cimport (
 from kelly._rt.layout import dtype
 
 cdef enum:
-    POLL_NS = 500_000
+    POLL_NS = 500_000           # where something may be due at once: a reflex, or a file's next event
+    REST_NS = 2_000_000         # else: planned events come a look-ahead early, a panic may wait this long
+    NAP_NS = 50_000
     SAFETY = -2                 # part of the messages that a panic or the end sends by itself
     REFLEX = -1
 
@@ -113,6 +115,17 @@ cdef int64_t clock_read(performer_t* p) noexcept nogil:
     if guess > limit:
         guess = limit
     return guess if guess > frames else frames
+
+
+cdef int64_t rest_ns(performer_t* p, int64_t now) noexcept nogil:
+    """How long to sleep: until the next event is due, but not so long that a new one would be late."""
+    cdef int64_t longest = REST_NS, until
+    if p.capture == NULL or p.inputs[1] != NULL:
+        longest = POLL_NS
+    if p.capture == NULL or p.size == 0:
+        return longest
+    until = <int64_t>((p.heap[0].frame - now) / p.frames_per_ns)
+    return min(max(until, <int64_t>NAP_NS), longest)
 
 
 cdef bint emit(performer_t* p, const event_t* e) noexcept nogil:
@@ -236,7 +249,7 @@ cdef void perform(performer_t* p) noexcept nogil:
             if silence(p, now if now < INT64_MAX else p.last_event_frame):
                 break
         if not (moved and p.capture == NULL):           # offline, go on while there is something to do
-            kelly_sleep_ns(POLL_NS)
+            kelly_sleep_ns(rest_ns(p, now))
     kelly_set(&p.done, 1)
 
 

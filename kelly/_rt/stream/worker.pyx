@@ -2,7 +2,7 @@
 """The loop that listens: audio -> features -> tracker -> nets -> ticks.
 
 [worker] One thread runs ``run`` without the GIL.  Nothing in the loop locks, allocates or calls
-Python; it sleeps half a millisecond when there is nothing to hear.  Everything it decides depends on
+Python; it sleeps a millisecond, with the reflex voice half of one, when there is nothing to hear.  Everything it decides depends on
 the samples, their frames and the commands, never on the wall clock, so the same stream gives the
 same ticks whatever the block sizes.
 
@@ -65,7 +65,8 @@ from kelly._rt.contract import NET_NAMES, NETS
 from kelly._rt.layout import dtype
 
 cdef enum:
-    POLL_NS = 500_000
+    POLL_NS = 1_000_000             # nobody waits for a tick that closely
+    REFLEX_POLL_NS = 500_000        # a reflex does wait
     PIECE = 4096                    # samples looked at at a time
     PATCH = 256                     # zeros at a time, in gaps and at the end
     RETRY_TICKS = 25                # one second
@@ -178,12 +179,12 @@ cdef class Worker:
         cdef const float* x
         cdef uint64_t n, used
         cdef bint over = False, gap
-        cdef int64_t before
+        cdef int64_t before, poll_ns = POLL_NS if w.voice.note < 0 else REFLEX_POLL_NS
         while not kelly_get(&w.capture.stopping):
             over = kelly_get(&w.capture.ended) != 0             # read before the ring: then nothing can follow
             n = kelly_capture_next(w.capture, &w.reader, PIECE, &samples)
             if n == 0 and not over:
-                kelly_sleep_ns(POLL_NS)
+                kelly_sleep_ns(poll_ns)
                 continue
             gap = n > 0 and samples == NULL
             if n == 0:                                          # fill up the last network hop
