@@ -15,6 +15,7 @@ cdef enum:
     N_ONSETS = 64
     N_QUALITIES = 7
     N_CHORDS = 12 * N_QUALITIES
+    N_LAG = 4  # beats within which what comes later corrects what was heard
     N_MEMORY = 512  # beats of chord memory, a power of two
     N_LOOPS = 16  # bars
     MAX_BAR = 16  # beats
@@ -39,7 +40,9 @@ cdef struct key_state:
     double slow[12]
     double long_term[12]
     double played_s, held_s, confidence
-    int tonic, mode, candidate
+    double chords[N_CHORDS]
+    double chord_cost[24]
+    int tonic, mode, candidate, first_root
 
 
 cdef struct pulse_state:
@@ -82,6 +85,10 @@ cdef struct chord_state:
     double posterior[N_CHORDS]
     double work[N_CHORDS]
     double fit[N_CHORDS]
+    double plain[N_CHORDS]
+    double filtered[N_LAG * N_CHORDS]
+    double predicted[N_LAG * N_CHORDS]
+    double stayed[N_LAG]
     double beat_chroma[12]
     double beat_bass[12]
     double open_hops, hops

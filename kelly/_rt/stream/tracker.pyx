@@ -53,6 +53,7 @@ cdef inline double clamp(double x, double low, double high) noexcept nogil:
 
 
 include "tracker_level.pxi"
+include "tracker_degrees.pxi"
 include "tracker_key.pxi"
 include "tracker_pulse.pxi"
 include "tracker_grid.pxi"

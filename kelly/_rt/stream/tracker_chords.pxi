@@ -11,22 +11,6 @@ cdef double CHORD_SHARPNESS = 14.0  # nats per unit of cosine
 cdef double BASS_SHARPNESS = 2.5
 cdef double LOOP_MAXIMUM = 0.92
 
-# Nats against a chord in a key, by quality (maj min 7 m7 dim) and degree; 9 is "hardly ever".
-cdef double[5][12] MAJOR_COST = [
-    [0.0, 3.2, 2.2, 2.4, 2.2, 0.2, 3.6, 0.1, 2.2, 2.2, 1.5, 3.4],
-    [3.0, 3.8, 0.4, 3.8, 0.9, 2.2, 3.8, 2.4, 3.8, 0.2, 3.4, 2.8],
-    [2.6, 4.2, 2.5, 4.2, 2.6, 3.0, 4.5, 0.8, 4.0, 2.5, 3.0, 3.8],
-    [4.0, 4.5, 1.1, 4.5, 1.7, 3.6, 4.5, 3.2, 4.5, 1.2, 4.5, 3.6],
-    [4.0, 3.6, 3.6, 4.0, 4.0, 4.0, 3.4, 4.0, 4.0, 4.0, 4.5, 1.6],
-]
-cdef double[5][12] MINOR_COST = [
-    [2.6, 2.4, 3.2, 0.4, 3.6, 2.0, 3.8, 0.6, 0.3, 3.6, 0.4, 3.8],
-    [0.0, 3.6, 2.6, 3.2, 4.0, 0.3, 4.0, 1.0, 3.6, 3.6, 2.8, 4.0],
-    [2.8, 4.0, 3.4, 3.0, 4.0, 2.6, 4.5, 0.8, 2.8, 4.0, 1.3, 4.0],
-    [1.2, 4.5, 2.4, 4.0, 4.5, 1.4, 4.5, 2.2, 4.5, 4.0, 3.6, 4.5],
-    [4.0, 4.2, 1.6, 4.5, 4.2, 4.2, 4.2, 3.8, 4.2, 3.6, 4.2, 2.2],
-]
-cdef double[7] QUALITY_COST = [0.0, 0.2, 1.2, 1.5, 2.2, 2.4, 2.4]
 cdef int[7][5] CHORD_TONES = [
     [0, 4, 7, -1, -1], [0, 3, 7, -1, -1], [0, 4, 7, 10, -1], [0, 3, 7, 10, -1], [0, 3, 6, -1, -1],
     [0, 5, 7, -1, -1], [0, 7, -1, -1, -1],
@@ -107,21 +91,6 @@ cdef double dot12(const float* x, const float* y) noexcept nogil:
     return total
 
 
-cdef double chord_cost(int c, const key_state* key) noexcept nogil:
-    # Nats against a chord before anything is heard.
-    cdef int quality = c // 12, degree
-    cdef double known = QUALITY_COST[quality]
-    if key.tonic < 0:
-        return known
-    degree = (c % 12 - key.tonic + 12) % 12
-    if quality == 5:
-        return known if degree == 7 else 4.5
-    if quality == 6:
-        return known if degree == 0 else 4.5
-    known = MAJOR_COST[quality][degree] if key.mode > 0 else MINOR_COST[quality][degree]
-    return known * key.confidence + QUALITY_COST[quality] * (1.0 - key.confidence)
-
-
 cdef double chord_stay(int64_t place, int beats_per_bar) noexcept nogil:
     # Probability that the chord does not change on this place of the bar.
     if place == 0:
@@ -129,17 +98,18 @@ cdef double chord_stay(int64_t place, int beats_per_bar) noexcept nogil:
     return 0.75 if beats_per_bar % 2 == 0 and place == beats_per_bar // 2 else 0.88
 
 
-cdef void chords_evidence(chord_state* s, double weight, const key_state* key) noexcept nogil:
+cdef bint chords_evidence(chord_state* s, double weight, const key_state* key) noexcept nogil:
     # s.work *= likelihood of the beat's chroma, normalised.  weight: 0..1, how much of a beat it is.
     cdef float chroma[12]
     cdef float bass[12]
     cdef double total = 0.0, top = -1e30
     cdef int c
     if centred(s.beat_chroma, chroma) <= 0.0:
-        return
+        return False
     centred(s.beat_bass, bass)
     for c in range(N_CHORDS):
         s.fit[c] = CHORD_SHARPNESS * dot12(chroma, s.template_ + c * 12) + BASS_SHARPNESS * max(0.0, bass[c % 12])
+        s.plain[c] = s.fit[c] - QUALITY_COST[c // 12]
         s.fit[c] = weight * s.fit[c] - 0.5 * weight * chord_cost(c, key)
         top = max(top, s.fit[c])
     for c in range(N_CHORDS):
@@ -147,6 +117,7 @@ cdef void chords_evidence(chord_state* s, double weight, const key_state* key) n
         total += s.work[c]
     for c in range(N_CHORDS):
         s.work[c] = s.work[c] / total if total > 1e-300 else 1.0 / N_CHORDS
+    return True
 
 
 cdef void chords_predict(chord_state* s, const double* now, double stay, const key_state* key,
@@ -207,20 +178,62 @@ cdef void chords_loop(chord_state* s, int64_t beat, int beats_per_bar) noexcept 
         s.loop_confidence *= clamp(s.loop_weight[best] / (2.0 * beats_per_bar), 0.0, 1.0)
 
 
+cdef void chords_smooth(chord_state* s, int64_t beat) noexcept nogil:
+    # What came later tells what was sounding: correct the memory of the last beats (backward pass).
+    cdef double later[N_CHORDS]
+    cdef double among, ratio, total
+    cdef double* filtered
+    cdef double* predicted
+    cdef double stay
+    cdef int64_t t
+    cdef int c, best
+    cdef beat_memory* there
+    memcpy(later, s.posterior, sizeof(later))
+    for t in range(beat - 1, max(<int64_t>-1, beat - N_LAG), -1):
+        there = &s.memory[t % N_MEMORY]
+        if there.beat != t or there.chord < 0:
+            return
+        filtered = s.filtered + (t % N_LAG) * N_CHORDS
+        predicted = s.predicted + ((t + 1) % N_LAG) * N_CHORDS
+        stay = s.stayed[(t + 1) % N_LAG]
+        among = 0.0
+        for c in range(N_CHORDS):
+            ratio = later[c] / max(predicted[c], 1e-30)
+            among += (predicted[c] - stay * filtered[c]) * ratio
+            later[c] = ratio
+        total, best = 0.0, 0
+        for c in range(N_CHORDS):
+            later[c] = filtered[c] * (stay * later[c] + among)
+            total += later[c]
+            if later[c] > later[best]:
+                best = c
+        if not total > 1e-300:
+            return
+        for c in range(N_CHORDS):
+            later[c] /= total
+        there.chord, there.confidence = best, <float>later[best]
+
+
 cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_per_bar,
-                        const key_state* key) noexcept nogil:
+                        key_state* key) noexcept nogil:
     # A beat is over: filter, remember, look for the loop.  Returns its accent, 0..2, for the bar line.
     cdef beat_memory* here = &s.memory[beat % N_MEMORY]
     cdef beat_memory* past = &s.memory[(beat - 1 + N_MEMORY) % N_MEMORY]
     cdef double accent = 0.0, weight = s.open_hops / max(s.hops, 1.0)
-    cdef int c, best = 0
+    cdef int c, best = 0, plain = 0
     chords_predict(s, s.posterior, chord_stay(place, beats_per_bar), key, NULL)
-    if weight > 0.15:
-        chords_evidence(s, min(1.0, 1.5 * weight), key)
+    memcpy(s.predicted + (beat % N_LAG) * N_CHORDS, s.work, sizeof(s.work))
+    s.stayed[beat % N_LAG] = chord_stay(place, beats_per_bar)
+    if weight > 0.15 and chords_evidence(s, min(1.0, 1.5 * weight), key):
+        for c in range(N_CHORDS):
+            if s.plain[c] > s.plain[plain]:
+                plain = c
+        key_chord(key, plain)
     for c in range(N_CHORDS):
         s.posterior[c] = s.work[c]
         if s.posterior[c] > s.posterior[best]:
             best = c
+    memcpy(s.filtered + (beat % N_LAG) * N_CHORDS, s.posterior, sizeof(s.posterior))
     here.beat = beat
     centred(s.beat_chroma, here.chroma)
     centred(s.beat_bass, here.bass)
@@ -230,6 +243,7 @@ cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_p
         accent = 1.0 - max(0.0, dot12(here.chroma, past.chroma))
         if past.chord >= 0 and here.chord % 12 != past.chord % 12:
             accent += 1.0
+    chords_smooth(s, beat)
     chords_loop(s, beat, beats_per_bar)
     memset(s.beat_chroma, 0, sizeof(s.beat_chroma))
     memset(s.beat_bass, 0, sizeof(s.beat_bass))

@@ -1,4 +1,4 @@
-# The key: three running chromas and a correlation with key profiles.
+# The key: running chromas, a correlation with key profiles, and the chords heard.
 #
 # source  Temperley 2007, "Music and Probability", the Kostka-Payne profiles; correlation as Krumhansl.
 #         Energies enter as magnitudes (square roots), each hop normalised, so that one loud note
@@ -10,7 +10,10 @@ cdef double[24] KEY_PROFILES = [
 ]
 cdef double KEY_FIRST_S = 1.5  # of playing, before the first key is named
 cdef double KEY_HYSTERESIS_S = 2.0
-cdef double KEY_MARGIN = 0.02  # of correlation, that a new key must lead by
+cdef double KEY_MARGIN = 0.08  # of the score, that a new key must lead by
+cdef double KEY_CHORD_WEIGHT = 0.15
+cdef double KEY_CHORD_MEMORY = 0.97  # per beat
+cdef double KEY_FIRST_BONUS = 0.1
 
 
 cdef void key_clear(key_state* s) noexcept nogil:
@@ -20,7 +23,7 @@ cdef void key_clear(key_state* s) noexcept nogil:
     s.tonic = tonic if given else -1
     s.mode = mode if given else 0
     s.confidence = 1.0 if given else 0.0
-    s.candidate = -1
+    s.candidate = s.first_root = -1
 
 
 cdef void follow(double* mean, const double* v, double seconds, double scale) noexcept nogil:
@@ -43,7 +46,7 @@ cdef void key_hop(key_state* s, const analysis_t* a, int open) noexcept nogil:
     follow(s.recent, v, 1.0, 1.0)
     follow(s.slow, v, 4.0, 1.0)
     if open and total > 0.0:  # silence does not fade what is known about the key
-        follow(s.long_term, v, 4.0 if s.tonic < 0 or s.played_s < 8.0 else 8.0, 1.0)
+        follow(s.long_term, v, clamp(0.5 * s.played_s, 4.0, 12.0), 1.0)
         s.played_s += HOP_S
 
 
@@ -62,13 +65,37 @@ cdef double key_correlation(const double* chroma, int tonic, const double* profi
     return xy / sqrt(xx * yy) if xx > 1e-18 else 0.0
 
 
+cdef void key_chord(key_state* s, int chord) noexcept nogil:
+    # A beat's chord, heard without regard to the key; what it says about all keys.
+    cdef int i, c
+    cdef double total = 0.0
+    if s.first_root < 0:
+        s.first_root = chord % 12
+    for c in range(N_CHORDS):
+        s.chords[c] *= KEY_CHORD_MEMORY
+    s.chords[chord] += 1.0
+    for c in range(N_CHORDS):
+        total += s.chords[c]
+    for i in range(24):
+        s.chord_cost[i] = 0.0
+        for c in range(N_CHORDS):
+            if s.chords[c] > 0.0:
+                s.chord_cost[i] += s.chords[c] * min(degree_cost(c, i % 12, 1 if i < 12 else -1), 4.0) / total
+
+
+cdef double key_score(const key_state* s, int i) noexcept nogil:
+    # Correlation of the chroma, less what the chords cost in that key; people like to begin on the tonic.
+    return (key_correlation(s.long_term, i % 12, KEY_PROFILES + 12 * (i // 12))
+            - KEY_CHORD_WEIGHT * s.chord_cost[i] + (KEY_FIRST_BONUS if i % 12 == s.first_root else 0.0))
+
+
 cdef void key_tick(key_state* s, int open, double silence_s, tick_t* out) noexcept nogil:
     cdef double best = -2.0, second = -2.0, own = -2.0, r, clarity
     cdef int i, winner = -1
     if not s.given:
         if open and s.played_s >= 0.3:
             for i in range(24):
-                r = key_correlation(s.long_term, i % 12, KEY_PROFILES + 12 * (i // 12))
+                r = key_score(s, i)
                 if s.tonic >= 0 and i == s.tonic + (0 if s.mode > 0 else 12):
                     own = r
                 if r > best:
