@@ -91,7 +91,9 @@ def notes(piece: Piece) -> list[tuple[float, float, int, int, int]]:
             made += [(beat + i / 2, 1.2, 1, order[(place * 2 + i) % 4], 74 - 10 * i) for i in range(2)]
         elif piece.style == "strum":
             for i, velocity in enumerate((84, 58)):
-                made += [(beat + i / 2 + 0.012 * j, 0.45, 1, pitch, velocity) for j, pitch in enumerate([bass + 12, *voices])]
+                made += [
+                    (beat + i / 2 + 0.012 * j, 0.45, 1, pitch, velocity) for j, pitch in enumerate([bass + 12, *voices])
+                ]
         elif piece.style == "pads":
             if fresh:
                 made += [(beat, 3.9, 2, pitch, 70) for pitch in voices] + [(beat, 3.9, 3, bass, 80)]
@@ -104,7 +106,11 @@ def notes(piece: Piece) -> list[tuple[float, float, int, int, int]]:
                 made += [(beat, 1.8, 0, pitch, 66) for pitch in voices]
             for i in range(2):
                 if random.random() < 0.6:
-                    tones = [pitch for pitch in range(melody - 5, melody + 6) if pitch % 12 in chord.tones and 62 <= pitch <= 84]
+                    tones = [
+                        pitch
+                        for pitch in range(melody - 5, melody + 6)
+                        if pitch % 12 in chord.tones and 62 <= pitch <= 84
+                    ]
                     melody = int(random.choice(tones))
                     made.append((beat + i / 2, 0.5, 4, melody, 84))
         else:

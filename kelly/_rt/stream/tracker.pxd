@@ -93,10 +93,7 @@ cdef struct chord_state:
     double beat_bass[12]
     double open_hops, hops
     beat_memory memory[N_MEMORY]
-    double loop_match[N_LOOPS]
-    double loop_weight[N_LOOPS]
-    int loop_bars
-    double loop_confidence
+    double loop_odds[N_LOOPS]
     int current, before
     int64_t since_beat, decided_beat
     double confidence, change_rate

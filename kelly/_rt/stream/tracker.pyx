@@ -7,10 +7,11 @@ no clock, no random numbers, no allocation after the constructor.  Values that a
 silence.
 
 The parts: ``tracker_level`` (gate, dynamics), ``tracker_key``, ``tracker_pulse`` (belief over tempo and
-phase), ``tracker_grid`` (numbered beats), ``tracker_chords``, ``tracker_context`` (the harmony net's input).
+phase), ``tracker_grid`` (numbered beats), ``tracker_chords``,
+``tracker_loop`` (what returns), ``tracker_degrees`` (chords in keys), ``tracker_context`` (the harmony net's input).
 """
 
-from libc.math cimport M_PI, cos, exp, fabs, floor, isfinite, log2, pow, sin, sqrt
+from libc.math cimport M_PI, cos, exp, fabs, floor, isfinite, log, log2, pow, sin, sqrt
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
@@ -57,6 +58,7 @@ include "tracker_degrees.pxi"
 include "tracker_key.pxi"
 include "tracker_pulse.pxi"
 include "tracker_grid.pxi"
+include "tracker_loop.pxi"
 include "tracker_chords.pxi"
 include "tracker_context.pxi"
 
@@ -140,7 +142,7 @@ cdef class Tracker:
             accent = chords_beat(&self.chords, self.grid.count - 1, place, self.grid.beats_per_bar, &self.key)
             grid_accent(&self.grid, self.grid.count - 1, accent)
         if self.grid.count >= 0:
-            chords_hop(&self.chords, a, self.level.open)
+            chords_hop(&self.chords, a, (self.frame - self.grid.beat) / self.grid.rate, self.level.open)
 
     cdef void tick(self, const float* features, const float* embedding, tick_t* out) noexcept nogil:
         # After every fourth hop: fill all fields of `out` but features, embedding, harmony, groove, source, end.
@@ -252,8 +254,12 @@ cdef class Tracker:
 
     @property
     def loop(self):
-        """(length in bars, trust 0..1) of the pattern that is expected to go on; 0 bars where there is none."""
-        return self.chords.loop_bars, self.chords.loop_confidence
+        """(length in bars, odds in nats) of the period that foretells the chords best."""
+        cdef int i, best = 0
+        for i in range(N_LOOPS):
+            if self.chords.loop_odds[i] > self.chords.loop_odds[best]:
+                best = i
+        return best + 1, self.chords.loop_odds[best]
 
 
 def _by_beat(chords, beats_per_bar):

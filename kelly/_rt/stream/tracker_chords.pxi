@@ -4,18 +4,25 @@
 # beat a forward filter takes that beat's chroma and bass in and the beat is remembered.  Half a beat
 # before a beat the coming chord is chosen:
 #     (1 - trust) * [stay with what sounds | change: prior of the key x harmony net]  +  trust * loop
-# where the loop is what came at this place one period (1..16 bars) ago, and its trust is how well the
-# last bars repeated those before.  Changes are likelier on downbeats and happen on beats only.
+# where the loop (tracker_loop.pxi) is what came at this place one period of bars ago.  Changes are likelier on downbeats and happen on beats only.
 
-cdef double CHORD_SHARPNESS = 14.0  # nats per unit of cosine
-cdef double BASS_SHARPNESS = 2.5
-cdef double LOOP_MAXIMUM = 0.92
-
+# Set on rendered pieces (tests/live/pieces.py and 18 more that never repeat).
+cdef double CHORD_SHARPNESS = 15.0  # nats per unit of cosine between the beat's chroma and a chord
+cdef double CHORD_CLARITY = 0.15
+cdef double BASS_SHARPNESS = 7.0  # nats per unit of the root's share of the bass
+cdef double CHROMA_POWER = 0.7  # energies to this power: between energy and magnitude
+cdef double CHROMA_LAG_S = 0.3  # the front end's windows still show the beat before
+cdef double KEY_PULL = 0.6  # of a chord's distance from the key, taken at every beat
+cdef double PARTIAL_FIFTH = 0.15  # what third and fifth partials leave in a chroma
+cdef double PARTIAL_THIRD = 0.06
+cdef double STAY_DOWN = 0.3  # probability that a chord stays over a bar line,
+cdef double STAY_HALF = 0.75  # into the middle of a bar,
+cdef double STAY_WEAK = 0.88  # into any other beat
 cdef int[7][5] CHORD_TONES = [
     [0, 4, 7, -1, -1], [0, 3, 7, -1, -1], [0, 4, 7, 10, -1], [0, 3, 7, 10, -1], [0, 3, 6, -1, -1],
     [0, 5, 7, -1, -1], [0, 7, -1, -1, -1],
 ]
-cdef double[5] TONE_WEIGHTS = [1.0, 0.9, 0.8, 0.6, 0.0]
+cdef double[5] TONE_WEIGHTS = [1.0, 0.7, 0.8, 0.6, 0.0]
 
 
 cdef void chords_prepare(chord_state* s) noexcept nogil:
@@ -31,8 +38,8 @@ cdef void chords_prepare(chord_state* s) noexcept nogil:
                 tone = CHORD_TONES[q][i]
                 if tone >= 0:
                     v[(root + tone) % 12] += TONE_WEIGHTS[i]
-                    v[(root + tone + 7) % 12] += 0.15 * TONE_WEIGHTS[i]
-                    v[(root + tone + 4) % 12] += 0.06 * TONE_WEIGHTS[i]
+                    v[(root + tone + 7) % 12] += PARTIAL_FIFTH * TONE_WEIGHTS[i]
+                    v[(root + tone + 4) % 12] += PARTIAL_THIRD * TONE_WEIGHTS[i]
             mean = norm = 0.0
             for i in range(12):
                 mean += v[i] / 12.0
@@ -52,35 +59,38 @@ cdef void chords_clear(chord_state* s) noexcept nogil:
     for i in range(N_MEMORY):
         s.memory[i].beat, s.memory[i].chord = -1, -1
     for i in range(N_LOOPS):
-        s.loop_match[i] = s.loop_weight[i] = 0.0
-    s.loop_bars, s.loop_confidence = 0, 0.0
+        s.loop_odds[i] = 0.0
     s.current = s.before = -1
     s.since_beat = s.decided_beat = 0
     s.confidence = s.change_rate = 0.0
 
 
-cdef void chords_hop(chord_state* s, const analysis_t* a, int open) noexcept nogil:
+cdef void chords_hop(chord_state* s, const analysis_t* a, double since_beat_s, int open) noexcept nogil:
+    # since_beat_s: time since the beat began; the chroma's windows show what was CHROMA_LAG_S ago
+    cdef double weight = clamp((since_beat_s + 0.01) / (CHROMA_LAG_S + 1e-3), 0.0, 1.0)
     cdef int i
+    weight *= weight
     s.hops += 1.0
     if open:
         s.open_hops += 1.0
         for i in range(12):
-            s.beat_chroma[i] += sqrt(max(finite(a.chroma[i], 0.0), 0.0))
-            s.beat_bass[i] += sqrt(max(finite(a.bass_chroma[i], 0.0), 0.0))
+            s.beat_chroma[i] += weight * pow(max(finite(a.chroma[i], 0.0), 0.0), CHROMA_POWER)
+            s.beat_bass[i] += weight * pow(max(finite(a.bass_chroma[i], 0.0), 0.0), CHROMA_POWER)
 
 
 cdef double centred(const double* v, float* out) noexcept nogil:
-    # Mean removed, length 1; returns the length there was, 0 and zeros where there is nothing.
-    cdef double mean = 0.0, norm = 0.0
+    # Mean removed, length 1.  Returns how clear it was, 0 (even) .. 0.96 (one pitch class).
+    cdef double mean = 0.0, norm = 0.0, whole = 0.0
     cdef int i
     for i in range(12):
         mean += v[i] / 12.0
+        whole += v[i] * v[i]
     for i in range(12):
         norm += (v[i] - mean) * (v[i] - mean)
     norm = sqrt(norm)
     for i in range(12):
         out[i] = <float>((v[i] - mean) / norm) if norm > 1e-12 else 0.0
-    return norm
+    return norm / sqrt(whole) if norm > 1e-12 else 0.0
 
 
 cdef double dot12(const float* x, const float* y) noexcept nogil:
@@ -94,23 +104,26 @@ cdef double dot12(const float* x, const float* y) noexcept nogil:
 cdef double chord_stay(int64_t place, int beats_per_bar) noexcept nogil:
     # Probability that the chord does not change on this place of the bar.
     if place == 0:
-        return 0.45
-    return 0.75 if beats_per_bar % 2 == 0 and place == beats_per_bar // 2 else 0.88
+        return STAY_DOWN
+    return STAY_HALF if beats_per_bar % 2 == 0 and place == beats_per_bar // 2 else STAY_WEAK
 
 
 cdef bint chords_evidence(chord_state* s, double weight, const key_state* key) noexcept nogil:
     # s.work *= likelihood of the beat's chroma, normalised.  weight: 0..1, how much of a beat it is.
+    # An unclear chroma (noise, drums alone) says little or, below CHORD_CLARITY, nothing: then False.
     cdef float chroma[12]
     cdef float bass[12]
     cdef double total = 0.0, top = -1e30
     cdef int c
-    if centred(s.beat_chroma, chroma) <= 0.0:
+    cdef double clarity = centred(s.beat_chroma, chroma)
+    if clarity <= CHORD_CLARITY:
         return False
+    weight *= min(1.0, (clarity - CHORD_CLARITY) / 0.3)
     centred(s.beat_bass, bass)
     for c in range(N_CHORDS):
-        s.fit[c] = CHORD_SHARPNESS * dot12(chroma, s.template_ + c * 12) + BASS_SHARPNESS * max(0.0, bass[c % 12])
+        s.fit[c] = CHORD_SHARPNESS * dot12(chroma, s.template_ + c * 12) + BASS_SHARPNESS * max(0.0, <double>bass[c % 12])
         s.plain[c] = s.fit[c] - QUALITY_COST[c // 12]
-        s.fit[c] = weight * s.fit[c] - 0.5 * weight * chord_cost(c, key)
+        s.fit[c] = weight * s.fit[c] - KEY_PULL * weight * chord_cost(c, key)
         top = max(top, s.fit[c])
     for c in range(N_CHORDS):
         s.work[c] *= exp(s.fit[c] - top)
@@ -144,38 +157,6 @@ cdef void chords_predict(chord_state* s, const double* now, double stay, const k
         stay = odds / (1.0 + odds)
     for c in range(N_CHORDS):
         s.work[c] = stay * now[c] + (1.0 - stay) * change[c] / total
-
-
-cdef void chords_loop(chord_state* s, int64_t beat, int beats_per_bar) noexcept nogil:
-    # Compare the beat just remembered with those 1..16 bars before; keep the best period.
-    cdef int i, best = -1
-    cdef int64_t past
-    cdef beat_memory* here = &s.memory[beat % N_MEMORY]
-    cdef beat_memory* there
-    cdef double match, score, top = 0.0
-    for i in range(N_LOOPS):
-        past = beat - (i + 1) * beats_per_bar
-        if past < 0:
-            break
-        there = &s.memory[past % N_MEMORY]
-        if there.beat != past:
-            continue
-        match = max(0.0, dot12(here.chroma, there.chroma))
-        match = 0.7 * match + 0.3 * max(0.0, dot12(here.bass, there.bass))
-        if here.chord >= 0 and here.chord == there.chord:
-            match = 0.5 + 0.5 * match
-        # a mean over about max(2 bars, the period) of beats
-        score = 1.0 / (beats_per_bar * max(2, i + 1))
-        s.loop_match[i] += (match - s.loop_match[i]) * max(score, 1.0 / (s.loop_weight[i] + 1.0))
-        s.loop_weight[i] += 1.0
-        if s.loop_weight[i] >= beats_per_bar:
-            score = s.loop_match[i] + 0.01 * min(s.loop_weight[i] / beats_per_bar, 4.0)
-            if score > top + 0.02:  # a longer period must be clearly better: it may be two of the shorter
-                top, best = score, i
-    s.loop_bars, s.loop_confidence = best + 1, 0.0
-    if best >= 0:
-        s.loop_confidence = LOOP_MAXIMUM * clamp((s.loop_match[best] - 0.6) / 0.3, 0.0, 1.0)
-        s.loop_confidence *= clamp(s.loop_weight[best] / (2.0 * beats_per_bar), 0.0, 1.0)
 
 
 cdef void chords_smooth(chord_state* s, int64_t beat) noexcept nogil:
@@ -221,10 +202,13 @@ cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_p
     cdef beat_memory* past = &s.memory[(beat - 1 + N_MEMORY) % N_MEMORY]
     cdef double accent = 0.0, weight = s.open_hops / max(s.hops, 1.0)
     cdef int c, best = 0, plain = 0
+    cdef bint clear = False
     chords_predict(s, s.posterior, chord_stay(place, beats_per_bar), key, NULL)
     memcpy(s.predicted + (beat % N_LAG) * N_CHORDS, s.work, sizeof(s.work))
     s.stayed[beat % N_LAG] = chord_stay(place, beats_per_bar)
-    if weight > 0.15 and chords_evidence(s, min(1.0, 1.5 * weight), key):
+    if weight > 0.15:
+        clear = chords_evidence(s, min(1.0, 1.5 * weight), key)
+    if clear:
         for c in range(N_CHORDS):
             if s.plain[c] > s.plain[plain]:
                 plain = c
@@ -237,14 +221,15 @@ cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_p
     here.beat = beat
     centred(s.beat_chroma, here.chroma)
     centred(s.beat_bass, here.bass)
-    here.chord = best if weight > 0.15 else -1
+    here.chord = best if clear else -1
     here.confidence = <float>s.posterior[best]
-    if weight > 0.15 and past.beat == beat - 1:
+    if clear and past.beat == beat - 1:
         accent = 1.0 - max(0.0, dot12(here.chroma, past.chroma))
         if past.chord >= 0 and here.chord % 12 != past.chord % 12:
             accent += 1.0
     chords_smooth(s, beat)
-    chords_loop(s, beat, beats_per_bar)
+    if beat > 0:
+        chords_loop(s, beat - 1, beats_per_bar)  # one beat late: smoothed once
     memset(s.beat_chroma, 0, sizeof(s.beat_chroma))
     memset(s.beat_bass, 0, sizeof(s.beat_bass))
     s.open_hops = s.hops = 0.0
@@ -254,10 +239,8 @@ cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_p
 cdef int chords_choose(chord_state* s, int64_t beat, int64_t place, int beats_per_bar, double beat_hops,
                        const key_state* key, const float* harmony) noexcept nogil:
     # The chord for a coming beat.  beat_hops: length of a beat in hops.
-    cdef double weight, trust = 0.0
+    cdef double weight
     cdef double now[N_CHORDS]
-    cdef int64_t past = beat - s.loop_bars * beats_per_bar
-    cdef beat_memory* there
     cdef int c, best = 0
     for c in range(N_CHORDS):
         now[c] = s.posterior[c]
@@ -268,13 +251,7 @@ cdef int chords_choose(chord_state* s, int64_t beat, int64_t place, int beats_pe
     for c in range(N_CHORDS):
         now[c] = s.work[c]
     chords_predict(s, now, chord_stay(place, beats_per_bar), key, harmony)
-    if s.loop_bars > 0 and past >= 0:
-        there = &s.memory[past % N_MEMORY]
-        if there.beat == past and there.chord >= 0:
-            trust = s.loop_confidence * there.confidence
-            for c in range(N_CHORDS):
-                s.work[c] *= 1.0 - trust
-            s.work[there.chord] += trust
+    chords_foretell(s, beat, beats_per_bar)
     for c in range(N_CHORDS):
         if s.work[c] > s.work[best]:
             best = c
