@@ -35,8 +35,8 @@ cdef void rule_dynamics(const float* x, float* y) noexcept nogil:
         velocity = 0.85 * velocity + 0.15 * previous  # no jumps within a voice
     y[DYNAMICS_VELOCITY] = within(velocity, 0.08, 0.97)
     y[DYNAMICS_VELOCITY_RANGE] = within(0.08 + 0.06 * arousal + 0.04 * peak, 0, 1)
-    y[DYNAMICS_ACCENT] = within(weight * weight * (0.3 + 0.25 * arousal + 0.2 * trust + 0.15 * onset), 0, 1)
-    y[DYNAMICS_PHRASE_ARCH] = within(arch * (0.35 - 0.15 * arousal + 0.25 * legato), 0, 1)
+    y[DYNAMICS_ACCENT] = within(0.3 + 0.25 * arousal + 0.15 * trust + 0.1 * onset, 0, 1)  # of a downbeat
+    y[DYNAMICS_PHRASE_ARCH] = within(0.35 - 0.15 * arousal + 0.25 * legato, 0, 1)
     y[DYNAMICS_CRESCENDO] = within(0.5 + 0.6 * trend + 0.08 * (arch - second_half), 0, 1)
     # Calm lies back, excitement pushes; the bass anchors the beat.
     y[DYNAMICS_PUSH] = within(0.5 + (0.06 * arousal - 0.05) * (1 - 0.6 * bass) * trust, 0, 1)
