@@ -1,6 +1,6 @@
 """First weights: each net learns to answer as kelly's own rule does.
 
-    python -m training.distil [NET ...|all] [--seed 0] [--output models] [--quick]
+    python -m training.distil [NET ...|all] [--seed 0] [--output models] [--threads 2] [--quick]
 
 The result is *distilled*: the rule in another form, ready to be trained further on music.  Its figure
 is agreement with the rule, beside what the mean answer would reach; it says nothing about music.
@@ -27,7 +27,6 @@ from training.card import Agreement, write_card
 from training.material import Material
 from training.student import Student, detached, run
 
-THREADS = 2
 VECTOR_STEPS = 24
 
 
@@ -53,9 +52,9 @@ def _mood_rows(make: Callable[..., Material]) -> Callable[[np.random.Generator, 
 
 
 RECIPES = {
-    "emotionrecognizer": Recipe(lambda rng, bank, n: bank, 240, 40, 10, 200, 14, 1.5e-3),
-    "melodytransformer": Recipe(_mood_rows(material.melody), 1800, 200, 40, 64, 12, 1.2e-3),
-    "harmonypredictor": Recipe(_mood_rows(material.harmony), 60_000, 5_000, 256, 1, 24, 2e-3),
+    "emotionrecognizer": Recipe(lambda rng, bank, n: bank, 200, 30, 10, 200, 10, 2e-3),
+    "melodytransformer": Recipe(_mood_rows(material.melody), 1500, 150, 50, 64, 10, 1.5e-3),
+    "harmonypredictor": Recipe(_mood_rows(material.harmony), 60_000, 5_000, 256, 1, 20, 2e-3),
     "dynamicsengine": Recipe(_mood_rows(material.dynamics), 40_000, 4_000, 256, 1, 24, 2e-3),
     "groovepredictor": Recipe(_mood_rows(material.groove), 40_000, 4_000, 256, 1, 24, 2e-3),
 }
@@ -186,13 +185,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("nets", nargs="*", default=["all"], help=f"{', '.join(NET_NAMES)} or all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("models"))
+    parser.add_argument("--threads", type=int, default=2, help="PyTorch threads; 1 is faster on a busy machine")
     parser.add_argument("--quick", action="store_true", help="little material, two epochs: to see that it runs")
     given = parser.parse_args(arguments)
     names = list(NET_NAMES) if given.nets == ["all"] else given.nets
     for name in names:
         if name not in NET_NAMES:
             parser.error(f"no net is called {name!r}; the five are {', '.join(NET_NAMES)}")
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(given.threads)
     torch.use_deterministic_algorithms(True)
     start = time.perf_counter()
     bank = recognizer_bank(given.seed, given.quick)
