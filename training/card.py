@@ -97,7 +97,8 @@ def write_card(path: Path, spec: NetSpec, agreement: Agreement, seed: int, taugh
         f"- Layers: {layers}; {spec.parameters:,} parameters",
         f"- In: `{spec.input.name}`; out: `{spec.output.name}` (kelly/_rt/contract.py, contract {CONTRACT_VERSION})",
         f"- Made by: `python -m training.distil {spec.name} --seed {seed}`",
-        f"- Material: {taught:,} sequences drawn by training/material.py, {held_out:,} more held out",
+        f"- Material: {taught:,} sequences drawn by training/material.py, {held_out:,} more to choose the"
+        f" epoch, {held_out:,} more for the figure below",
         f"- Agreement with the rule: {agreement.text}",
         f"- Filled by the rule, not learned: {', '.join(ruled) if ruled else 'nothing'}",
         "- Licence: MIT, as the rest of kelly",

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kelly._rt.contract import EMBEDDING
 from kelly.nets.catalog import CONTRACT_VERSION, NET_NAMES, NetSpec, net_spec
 from kelly.nets.export import export_model
 from kelly.nets.load import load_network
@@ -34,8 +35,10 @@ VECTOR_STEPS = 24
 class Recipe:
     """How much of what a net is shown.
 
-    pieces   sequences to make, of which ``held_out`` are never trained on
-    window   steps between weight updates; recurrent state is carried from window to window
+    make       how
+    sequences  to make; ``held_out`` of them choose the epoch, as many more only serve the figure
+    window     steps between weight updates; recurrent state is carried from window to window
+    memory     see Student
     """
 
     make: Callable[[np.random.Generator, np.ndarray, int], Material]
@@ -45,6 +48,7 @@ class Recipe:
     window: int
     epochs: int
     rate: float
+    memory: float = 8.0  # steps
 
 
 def _mood_rows(make: Callable[..., Material]) -> Callable[[np.random.Generator, Material, int], Material]:
@@ -52,8 +56,8 @@ def _mood_rows(make: Callable[..., Material]) -> Callable[[np.random.Generator, 
 
 
 RECIPES = {
-    "emotionrecognizer": Recipe(lambda rng, bank, n: bank, 200, 30, 10, 200, 10, 2e-3),
-    "melodytransformer": Recipe(_mood_rows(material.melody), 1500, 150, 50, 64, 10, 1.5e-3),
+    "emotionrecognizer": Recipe(lambda rng, bank, n: bank, 240, 20, 10, 200, 16, 2e-3, memory=150),
+    "melodytransformer": Recipe(_mood_rows(material.melody), 3000, 200, 50, 64, 14, 1.5e-3),
     "harmonypredictor": Recipe(_mood_rows(material.harmony), 60_000, 5_000, 256, 1, 20, 2e-3),
     "dynamicsengine": Recipe(_mood_rows(material.dynamics), 40_000, 4_000, 256, 1, 24, 2e-3),
     "groovepredictor": Recipe(_mood_rows(material.groove), 40_000, 4_000, 256, 1, 24, 2e-3),
@@ -69,8 +73,9 @@ def distil(net: str, seed: int, output: Path, quick: bool, bank: Material) -> Ag
     if quick:
         sequences, held_out, epochs = len(bank.x) if net == NET_NAMES[0] else sequences // 20, held_out // 10, 2
     data = recipe.make(rng, bank, sequences)
-    held, taught = data.part(slice(0, held_out)), data.part(slice(held_out, None))
-    student = _train(spec, taught, held, recipe, epochs)
+    held, choosing = data.part(slice(0, held_out)), data.part(slice(held_out, 2 * held_out))
+    taught = data.part(slice(2 * held_out, None))
+    student = _train(spec, taught, choosing, recipe, epochs)
     layers = student.folded()
     path = _export(spec, layers, held, seed, output)
     agreement = agree(spec, path, held)
@@ -79,12 +84,13 @@ def distil(net: str, seed: int, output: Path, quick: bool, bank: Material) -> Ag
     return agreement
 
 
-def _train(spec: NetSpec, taught: Material, held: Material, recipe: Recipe, epochs: int) -> Student:
-    """Adam with a cosine rate; the epoch that agreed best on the held-out sequences is kept."""
+def _train(spec: NetSpec, taught: Material, choosing: Material, recipe: Recipe, epochs: int) -> Student:
+    """Adam with a cosine rate; the epoch that agrees best on the choosing sequences is kept."""
     seen = taught.x[taught.weight > 0]
     spread = seen.std(0)
     spread[spread < 1e-3] = 1
-    student = Student(spec, torch.from_numpy(seen.mean(0)), torch.from_numpy(spread))
+    answer = torch.from_numpy(taught.y[taught.weight > 0].mean(0))
+    student = Student(spec, torch.from_numpy(seen.mean(0)), torch.from_numpy(spread), answer, recipe.memory)
     loss_of = _loss(spec, taught)
     optimiser = torch.optim.Adam(student.parameters(), lr=recipe.rate)
     batches = -(-len(taught.x) // recipe.batch)
@@ -108,9 +114,9 @@ def _train(spec: NetSpec, taught: Material, held: Material, recipe: Recipe, epoc
                 total += float(loss.detach())
             schedule.step()
         with torch.no_grad():
-            answer, _ = student(torch.from_numpy(held.x), logits=True)
-            value = float(loss_of(answer, torch.from_numpy(held.y), torch.from_numpy(held.weight)))
-        print(f"  {spec.name} epoch {epoch + 1}/{epochs}: held out {value:.4f}, {time.perf_counter() - start:.0f} s", flush=True)
+            answer, _ = student(torch.from_numpy(choosing.x), logits=True)
+            value = float(loss_of(answer, torch.from_numpy(choosing.y), torch.from_numpy(choosing.weight)))
+        print(f"  {spec.name} epoch {epoch + 1}/{epochs}: loss {value:.4f}, {time.perf_counter() - start:.0f} s", flush=True)
         if value < best:
             best, kept = value, {name: tensor.clone() for name, tensor in student.state_dict().items()}
     student.load_state_dict(kept)
@@ -132,6 +138,8 @@ def _loss(spec: NetSpec, taught: Material) -> Callable[[Tensor, Tensor, Tensor],
     spread = torch.from_numpy(taught.y.reshape(-1, spec.output.size).std(0)).clamp(min=0.05)
     importance = 1 / spread**2
     importance[list(spec.output.rule_indices())] = 0
+    if spec.output is EMBEDDING:  # what everything downstream listens to
+        importance[:3] *= 4
 
     def squared(answer: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         error = ((answer - y) ** 2 * importance).mean(-1)

@@ -11,6 +11,13 @@ from kelly.nets.catalog import NetSpec
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "softmax": lambda: nn.Softmax(dim=-1)}
 
+INVERSES = {
+    "tanh": lambda y: torch.atanh(y.clamp(-0.98, 0.98)),
+    "sigmoid": lambda y: torch.logit(y.clamp(0.01, 0.99)),
+    "softmax": lambda y: torch.log(y + 1e-6),
+}
+"""From a mean answer to the bias that gives it."""
+
 State = list[tuple[Tensor, Tensor] | None]
 
 
@@ -20,14 +27,31 @@ class Student(nn.Module):
     spec    the catalog's row
     mean    per-input mean and spread of the training material; inputs are standardised while training,
     spread  and ``folded`` writes that into the first layer's weights
+    answer  mean answer (O,) to begin at; None: begin anywhere
+    memory  steps up to which recurrent cells remember in the beginning
+
+    source  forget biases: chrono initialisation, Tallec & Ollivier 2018 (arXiv 1804.11188)
     """
 
-    def __init__(self, spec: NetSpec, mean: Tensor, spread: Tensor) -> None:
+    def __init__(
+        self, spec: NetSpec, mean: Tensor, spread: Tensor, answer: Tensor | None = None, memory: float = 8.0
+    ) -> None:
         super().__init__()
         self.spec = spec
         self.register_buffer("mean", mean)
         self.register_buffer("spread", spread)
         self.layers = nn.ModuleList(layer_modules(spec))
+        with torch.no_grad():
+            for layer in self.layers:
+                if isinstance(layer, nn.LSTM):
+                    i, f, _, _ = layer.bias_ih_l0.chunk(4)
+                    f.copy_(torch.log(torch.empty_like(f).uniform_(1.0, memory)))
+                    i.copy_(-f)
+                    layer.bias_hh_l0.zero_()
+            if answer is not None:
+                last = [layer for layer in self.layers if isinstance(layer, nn.Linear)][-1]
+                last.weight *= 0.3
+                last.bias.copy_(INVERSES[spec.output.activation](answer))
 
     def forward(self, x: Tensor, state: State | None = None, logits: bool = False) -> tuple[Tensor, State]:
         """(B, T, I) -> (B, T, O) and the state to carry on with; ``logits`` leaves out a final softmax."""

@@ -8,13 +8,13 @@ import shutil
 import numpy as np
 import orjson
 import pytest
+from nets_material import random_layers, write_net
 
 import kelly
 from kelly._rt.contract import CONTRACT_VERSION, NET_NAMES, net_spec
 from kelly._rt.stream.rules import Rule
 from kelly.nets.catalog import check_spec
 from kelly.nets.json import read_model
-from nets_material import random_layers, write_net
 
 FEATURES = np.random.default_rng(7).standard_normal((12, 128)).astype(np.float32)
 VECTORS = ("embedding", "melody", "harmony", "dynamics", "groove")

@@ -7,7 +7,16 @@ import pytest
 
 from kelly._rt.contract import EMBEDDING, EMOTIONS, FEATURES
 from kelly._rt.stream.rules import Rule
-from kelly.music.emotion import ANCHORS, Cues, Mood, distance, mood_from_cues, nearest_emotion, targets_from_mood, tension_from
+from kelly.music.emotion import (
+    ANCHORS,
+    Cues,
+    Mood,
+    distance,
+    mood_from_cues,
+    nearest_emotion,
+    targets_from_mood,
+    tension_from,
+)
 
 
 def test_anchors_are_the_contracts_emotions_in_order():

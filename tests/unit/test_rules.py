@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from kelly._rt.contract import (
-    DYNAMICS_IN, DYNAMICS_OUT, EMBEDDING, FEATURES, GROOVE_OUT, HARMONY_IN, HARMONY_OUT, MELODY_IN, NET_NAMES, net_spec,
+    DYNAMICS_IN,
+    DYNAMICS_OUT,
+    EMBEDDING,
+    FEATURES,
+    GROOVE_OUT,
+    HARMONY_IN,
+    HARMONY_OUT,
+    MELODY_IN,
+    NET_NAMES,
+    net_spec,
 )  # fmt: skip
 from kelly._rt.stream.rules import Rule, fill_rule_indices
 from kelly.audio.extract import extract_features
@@ -282,7 +291,7 @@ def test_chords_stay_inside_the_bar():
 
 
 def test_what_is_heard_decides_between_likely_chords():
-    x = dict(previous_root=0, previous_quality=0, beat_in_bar=0, chord_age=0.5)
+    x = {"previous_root": 0, "previous_quality": 0, "beat_in_bar": 0, "chord_age": 0.5}
     for root, heard in ((5, (5, 9, 0)), (7, (7, 11, 2)), (9, (9, 0, 4))):
         y = Rule("harmonypredictor")(harmony_in(**x, chroma_2s=chroma(*heard), chroma_8s=chroma(*heard)))
         y[HARMONY_OUT["hold"].start] = 0
