@@ -6,6 +6,7 @@ of the session.  Only devices drop; whoever plays a file waits for room.
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections.abc import Iterator
@@ -193,6 +194,8 @@ class LiveSource:
         with chatter.captured():
             closer.start()
             closer.join(CLOSE_S)
+        if closer.is_alive():  # then Pa_Terminate would not return either, and it is called when Python exits
+            atexit.unregister(portaudio()._exit_handler)
         self.capture.stop()
         self.capture.end()
 

@@ -298,7 +298,14 @@ class Session:
                 frames, moved_s = capture.frames, now_s
             gone = not self.source.alive or (not capture.lossless and now_s - moved_s > LOST_S)
             if gone and not capture.ended:
-                self._fail(DeviceLostError(f"{self.source.name}: the device is gone; every note was released"))
+                if isinstance(self.sink, RtMidiSink):
+                    self.sink.server_lost()
+                released = "no note could be released, for the MIDI port went with it" if self._sink_lost else "every note was released"
+                self._fail(DeviceLostError(f"{self.source.name}: the device is gone; {released}"))
+
+    @property
+    def _sink_lost(self) -> bool:
+        return isinstance(self.sink, RtMidiSink) and self.sink.lost
 
     def _callback_moves(self) -> Callable[[], bool]:
         """Has the audio callback run since the last question?  Says something where one server does audio and MIDI."""

@@ -6,6 +6,7 @@ or memory keeps is the *scheduled* frame of each event, so that a late thread ch
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -153,7 +154,6 @@ class RtMidiSink:
 
     PATIENCE_S = 0.5
     UNCONFIRMED_BYTES = 8192  # half of RtMidi's JACK ring; while nobody confirms, no more than this is sent
-    _lost: list[Any] = []  # noqa: RUF012 - on purpose for the whole process: see above
 
     path: Path | None = None
 
@@ -195,9 +195,14 @@ class RtMidiSink:
             return False
         return True
 
+    def server_lost(self) -> None:
+        """The server that ``watch`` looked at is known to be gone."""
+        if self._alive is not None and not self.lost:
+            self._give_up()
+
     def _give_up(self) -> None:
         self.lost = True
-        RtMidiSink._lost.append(self._client)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._client))  # so that not even the interpreter's end destroys it
 
     def close(self, score: Score | None) -> None:
         client, self._client = self._client, None

@@ -18,8 +18,8 @@ RATE = 48000
 class Server:
     """jackd with the dummy driver; ``period`` is larger where real-time priority is refused."""
 
-    def __init__(self, folder):
-        self.name = f"kelly-test-{os.getpid()}"
+    def __init__(self, folder, name=""):
+        self.name = f"kelly-test-{os.getpid()}{name}"
         self.env = {
             **os.environ,
             "JACK_NO_AUDIO_RESERVATION": "1",
@@ -55,6 +55,8 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(5)
+        for left in Path("/dev/shm").glob(f"jack*_{self.name}_*"):  # what a killed server could not take away
+            left.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -97,8 +99,8 @@ class Stage:
 def stage(jack_server, tmp_path):
     stages = []
 
-    def start(wav):
-        stages.append(Stage(jack_server, wav, tmp_path / "midi.json"))
+    def start(wav, server=jack_server):
+        stages.append(Stage(server, wav, tmp_path / "midi.json"))
         return stages[-1]
 
     yield start
@@ -108,11 +110,11 @@ def stage(jack_server, tmp_path):
 
 @pytest.fixture
 def kelly_process(jack_server, tmp_path):
-    """Start ``kelly ARGS`` on the server, in a folder of its own."""
+    """Start ``kelly ARGS`` on the server, or on another, in a folder of its own."""
     processes = []
 
-    def start(*args):
-        env = {**jack_server.env, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    def start(*args, server=jack_server):
+        env = {**server.env, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         processes.append(
             subprocess.Popen(
                 [sys.executable, "-m", "kelly", *args], env=env, cwd=tmp_path,

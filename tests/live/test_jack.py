@@ -68,3 +68,21 @@ def test_what_arrives_over_jack_is_what_is_heard(stage, kelly_process, demo_wav)
     phase = np.exp(2j * np.pi * frames / (48000 * 60 / 100 / 4))
     spread_16ths = np.sqrt(-2 * np.log(np.abs(phase.mean()))) / (2 * np.pi)
     assert spread_16ths < 0.25
+
+
+def test_a_server_that_dies_ends_the_session_with_7_and_nothing_hangs(stage, kelly_process, demo_wav, tmp_path, jack_server):
+    """PortAudio never returns from its dead server, nor does RtMidi's destructor; the process ends all the same."""
+    doomed = type(jack_server)(tmp_path, "-doomed")
+    try:
+        stage(demo_wav, doomed)
+        kelly = kelly_process("live", "--audio-in", "stage", "--midi-out", "virtual", server=doomed)
+        time.sleep(5)
+        doomed.process.kill()
+        doomed.process.wait(5)
+        started = time.monotonic()
+        _, err = kelly.communicate(timeout=20)
+        assert kelly.returncode == 7, err
+        assert time.monotonic() - started < 10
+        assert "the device is gone; no note could be released" in err
+    finally:
+        doomed.stop()
