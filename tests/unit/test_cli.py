@@ -200,6 +200,35 @@ def test_status_line_before_anything_was_heard():
     assert line.endswith("fallback emo mel har dyn gro")
 
 
+class SilentSession:
+    """Ten seconds of a device that hears next to nothing."""
+
+    def __init__(self, level_db, total_frames=None):
+        self.level_db, self.now_s = level_db, 0.0
+        self.source = type("Source", (), {"total_frames": total_frames, "sample_rate_hz": 48000.0})
+
+    def wait(self, timeout_s):
+        self.now_s += timeout_s
+        return self.now_s > 10
+
+    def snapshot(self):
+        return type("Snapshot", (), {"tick": tick(level_db=self.level_db, frame=int(self.now_s * 48000))})
+
+
+@pytest.mark.parametrize(("level_db", "total_frames", "hints"), [(-90, None, 1), (-30, None, 0), (-90, 48000, 0)])
+def test_a_silent_device_gets_one_hint(capsys, level_db, total_frames, hints):
+    """A muted microphone is named once; a recording may be silent as long as it likes."""
+    live.follow(Console(), SilentSession(level_db, total_frames), [])
+    err = capsys.readouterr().err
+    assert err.count("the input is at -90 dBFS: muted") == hints
+    assert len(err.splitlines()) == hints
+
+
+def test_the_player_command_quotes_the_path(tmp_path):
+    """The line that is printed can be pasted."""
+    assert live.player_command(tmp_path / "my take.mid").count(f"'{tmp_path}/my take.mid'") == 1
+
+
 def test_table_aligns_text_left_and_numbers_right():
     """Columns are as wide as their widest cell."""
     assert table(("name", "n"), [("a", 10), ("bcdef", 2)]) == "name    n\na      10\nbcdef   2"
