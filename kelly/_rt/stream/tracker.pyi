@@ -12,7 +12,7 @@ class Tracker:
     phrase_bars: int
     def __init__(
         self,
-        sample_rate_hz: int,
+        sample_rate_hz: float,
         key: Pair | None = None,
         tempo_bpm: float | None = None,
         beats_per_bar: int = 4,
