@@ -60,12 +60,27 @@ def test_an_input_overflow_s_length_comes_from_sane_time_stamps(jump_s, gap):
     """A backend once reported 89478 s: then one block is assumed.  A flag without a jump costs nothing: on JACK
     it means that some client was late (87 flags in 16 s on a busy machine, not one frame of ours lost)."""
     capture, block = Capture(48000), np.ones((64, 1), np.float32)
-    for k in range(10):
+    for k in range(20):
         capture.deliver(block, adc_s=10.0 + k * 64 / 48000)
-    capture.deliver(block, overflow=True, adc_s=10.0 + 640 / 48000 + jump_s)
+    for k in range(20, 40):
+        capture.deliver(block, overflow=k == 20, adc_s=10.0 + k * 64 / 48000 + jump_s)
     assert capture.counters()["gap_frames"] == gap
     assert capture.counters()["input_overflows"] == 1
-    assert capture.frames == 11 * 64 + gap
+    assert capture.frames == 40 * 64 + gap
+
+
+def test_a_callback_that_was_only_late_makes_no_gap():
+    """Its time stamp is late, the ones behind it are not: 11 such callbacks once set the clock 46 ms ahead in 13 s."""
+    rng, capture, block, lost = np.random.default_rng(0), Capture(48000), np.ones((128, 1), np.float32), 0
+    for k in range(6000):
+        flagged = rng.uniform() < 0.02
+        if k == 3000:
+            flagged, lost = True, 256  # and one real loss
+        late_s = rng.exponential(0.004) if flagged else rng.exponential(0.0002)
+        capture.deliver(block, overflow=flagged, adc_s=(k * 128 + lost) / 48000 + late_s)
+        capture.drain()
+    assert capture.counters()["gap_frames"] == pytest.approx(256, abs=20)
+    assert capture.counters()["input_overflows"] > 80
 
 
 def test_a_driver_s_clock_that_drifts_makes_no_gap():
@@ -75,7 +90,8 @@ def test_a_driver_s_clock_that_drifts_makes_no_gap():
         capture.deliver(block, adc_s=k * 0.01 * 1.0002)
         if k % 100 == 0:
             capture.drain()
-    capture.deliver(block, overflow=True, adc_s=seconds * 1.0002)
+    for k in range(100 * seconds, 100 * seconds + 40):
+        capture.deliver(block, overflow=k == 100 * seconds, adc_s=k * 0.01 * 1.0002)
     assert capture.counters()["gap_frames"] == 0
 
 

@@ -14,7 +14,7 @@ from kelly._rt.stream.ring import Ring
 from kelly._rt.stream.rules import Rule
 from kelly._rt.stream.tracker import Tracker
 from kelly._rt.stream.worker import Worker, receipt_dtype
-from tests.nets_material import random_network
+from tests.random_nets import random_network
 
 RATE = 16000  # cheap
 RECOGNIZER = NET_NAMES.index("emotionrecognizer")

@@ -29,6 +29,7 @@ typedef struct kelly_pa_time {
 } kelly_pa_time;
 
 #define KELLY_PA_INPUT_OVERFLOW 2ul /* paInputOverflow */
+#define KELLY_WINDOW 16             /* callbacks */
 #define KELLY_LOUDEST 64.0f         /* +36 dBFS; anything beyond is not sound */
 
 typedef struct kelly_capture {
@@ -37,8 +38,8 @@ typedef struct kelly_capture {
     double sample_rate_hz;
     int64_t written;     /* samples put into the audio ring so far; producer only, like the next three */
     int64_t pending_gap; /* frames lost since, not yet told to the worker */
-    double lead;         /* frames by which the driver's time stamps lead our count, smoothed */
-    int32_t stamped;     /* lead is known */
+    double lead, least;  /* frames by which the driver's time stamps lead our count; of this window so far */
+    int32_t stamped, window, suspect, again;
     int32_t channels;    /* interleaved channels that arrive */
     int32_t channel;     /* the one to take, or -1 for the mean of all */
     kelly_cell frames;   /* the clock: frames of the stream so far, lost ones included */
@@ -106,25 +107,41 @@ static inline void kelly_capture_lose(kelly_capture *c, int64_t n) KELLY_REALTIM
     kelly_add(&c->frames, n);
 }
 
-/* [audio] Frames lost before this block.  How many nobody says.  A flag alone proves nothing: PortAudio's
- * JACK side raises it on every xrun, also where no frame of ours was lost.  So the time stamps decide,
- * against their own smoothed lead, where they are sane; else one block is assumed. */
+/* [audio] Frames that the driver lost, told up to KELLY_WINDOW callbacks later.  A flag says that something
+ * went wrong, not what: PortAudio's JACK side raises it on every xrun, also where no frame of ours was lost,
+ * and a late callback has a late time stamp.  But lateness passes and a loss stays: what counts is the least
+ * lead of the time stamps over our count in the callbacks after the flag, against what it used to be.
+ * Without time stamps, or where they leap by more than a second, one block is assumed. */
 static inline int64_t kelly_capture_lost(
     kelly_capture *c, int64_t frames, const kelly_pa_time *time, int flagged
 ) KELLY_REALTIME {
-    double lead = time != NULL ? time->input_adc_s * c->sample_rate_hz - (double)kelly_get(&c->frames) : 0;
-    double jump = lead - c->lead;
-    int sane = time != NULL && c->stamped && jump < c->sample_rate_hz && jump > -c->sample_rate_hz;
-    if (!flagged) {
-        c->lead = sane ? c->lead + jump / 64 : lead;
-        c->stamped = time != NULL;
-        return 0;
+    if (time == NULL) return flagged ? frames : 0;
+    double lead = time->input_adc_s * c->sample_rate_hz - (double)kelly_get(&c->frames);
+    if (flagged && c->suspect)
+        c->again = 1;
+    else if (flagged) {
+        c->suspect = 1;
+        c->window = 0;
     }
-    if (!sane) {
-        c->stamped = 0;
-        return frames;
+    if (c->window == 0 || lead < c->least) c->least = lead;
+    if (++c->window < KELLY_WINDOW) return 0;
+    double jump = c->least - c->lead;
+    int known = c->stamped, suspect = c->suspect;
+    c->window = 0;
+    c->stamped = 1;
+    c->suspect = c->again;
+    c->again = 0;
+    if (!known || jump > c->sample_rate_hz || jump < -c->sample_rate_hz) {
+        c->lead = c->least;
+        return known && suspect ? frames : 0;
     }
-    return jump >= (double)frames / 2 ? (int64_t)(jump + 0.5) : 0;
+    if (!suspect)
+        c->lead += jump / 4; /* the two clocks drift */
+    else if (jump >= (double)frames / 2)
+        return (int64_t)(jump + 0.5);
+    else if (jump < 0)
+        c->lead = c->least; /* JACK's clock runs backwards after an xrun */
+    return 0;
 }
 
 /* [audio] PortAudio's callback: copy, count, never wait. */
