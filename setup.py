@@ -107,6 +107,10 @@ EXTENSIONS = [
     extension("kelly._rt.stream.capture", depends=["kelly/_rt/stream/capture.h", "kelly/_rt/stream/ring.h"]),
     *(extension(f"kelly._rt.stream.frontend_{isa}", ISA_FLAGS[isa]) for isa in ISAS),
     extension("kelly._rt.stream.features", depends=["kelly/_rt/stream/cpu.h"]),
+    extension(
+        "kelly._rt.stream.native_midi",
+        depends=[f"kelly/_rt/stream/{header}.h" for header in ("midi_port", "midi_jack", "midi_rtmidi", "ring", "clock")],
+    ),
     extension("kelly._rt.stream.tracker"),
     extension("kelly._rt.stream.rules"),
     extension("kelly._rt.stream.worker"),

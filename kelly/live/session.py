@@ -33,6 +33,7 @@ from kelly.generate.conductor import Conductor
 from kelly.generate.settings import ConductorSettings
 from kelly.live.engines import conductor_engines
 from kelly.live.stats import Snapshot, latency_row
+from kelly.midi.native import NativeSink
 from kelly.midi.sinks import RtMidiSink, Score, Sink, open_sink
 from kelly.midi.tempo import TempoMap
 from kelly.music.chord import parse_progression
@@ -130,6 +131,8 @@ class Session:
         self._engines = conductor_engines(self.processor)
         self._conductor = Conductor(rate, settings, self._engines)
         self._performer = Performer(self._events, self._out, strikes, capture if self.realtime else None)
+        if self.realtime and isinstance(self.sink, NativeSink):
+            self._performer.play_to(self.sink.port)
         self._stopping, self._ended, self._closed = threading.Event(), threading.Event(), False
         self._failure: BaseException | None = None
         self._newest: Any | None = None

@@ -13,8 +13,9 @@ from typing import Any
 
 from kelly import chatter
 from kelly.errors import MidiPortError
+from kelly.midi import native
 
-CLIENT = "Kelly"
+CLIENT = native.CLIENT
 WITHOUT = "--midi-out file:PATH works without MIDI ports"
 API_NAMES = {
     "API_LINUX_ALSA": "ALSA",
@@ -87,14 +88,15 @@ def virtual_ports() -> bool:
 
 
 def midi_outputs() -> tuple[str, ...]:
-    """Names of the ports that can be played to; empty where no MIDI system answers."""
+    """Names of the ports that can be played to, JACK's first; empty where no MIDI system answers."""
+    jack = native.jack_ports()
     try:
         client, _ = open_client("Kelly probe")
     except MidiPortError:
-        return ()
+        return jack
     try:
         with _translated("listing MIDI ports"):
-            return tuple(client.get_ports())
+            return tuple(dict.fromkeys((*jack, *client.get_ports())))
     finally:
         client.delete()
 
@@ -117,15 +119,14 @@ def open_named(text: str) -> tuple[Any, str]:
     client, api = open_client()
     with _translated("listing MIDI ports"):
         names = [str(name) for name in client.get_ports()]
-    wanted = text.casefold().strip()
-    hits = [i for i, n in enumerate(names) if n.casefold() == wanted] or [
-        i for i, n in enumerate(names) if wanted in n.casefold()
-    ]
-    if len(hits) != 1:
+    try:
+        chosen = native.choose(tuple(names), text)
+        if chosen is None:
+            known = ", ".join(dict.fromkeys((*native.jack_ports(), *names))) or "none at all"
+            raise MidiPortError(f"MIDI port {text!r} does not exist; there is: {known}; {WITHOUT}")
+    except MidiPortError:
         client.delete()
-        what = "is ambiguous: " + ", ".join(names[i] for i in hits) if hits else "does not exist"
-        known = "" if hits else f"; there is: {', '.join(names) or 'none at all'}"
-        raise MidiPortError(f"MIDI port {text!r} {what}{known}; {WITHOUT}")
-    with _translated(f"opening {names[hits[0]]!r}"):
-        client.open_port(hits[0], name=CLIENT)
-    return client, f"{names[hits[0]]} ({api})"
+        raise
+    with _translated(f"opening {names[chosen]!r}"):
+        client.open_port(chosen, name=CLIENT)
+    return client, f"{names[chosen]} ({api})"

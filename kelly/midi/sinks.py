@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from kelly._rt.layout import dtype
 from kelly._rt.stream.performer import SAFETY_PART
 from kelly.errors import MidiFileError, MidiPortError
-from kelly.midi import ports
+from kelly.midi import native, ports
+from kelly.midi.native import NativeSink
 from kelly.midi.smf import Track, write_smf
 from kelly.midi.tempo import TempoMap
 
@@ -229,12 +230,21 @@ def open_sink(text: str) -> tuple[Sink, str]:
     if text.startswith("file:"):
         return FileSink(text.removeprefix("file:")), ""
     if text == "virtual" or text.startswith("virtual:"):
-        return RtMidiSink(*ports.open_virtual(text.partition(":")[2] or ports.CLIENT)), ""
+        return _virtual(text.partition(":")[2] or ports.CLIENT), ""
     if text != "auto":
-        return RtMidiSink(*ports.open_named(text)), ""
+        port = native.open_named(text)
+        return NativeSink(port) if port is not None else RtMidiSink(*ports.open_named(text)), ""
     try:
-        sink = RtMidiSink(*ports.open_virtual())
+        sink = _virtual(ports.CLIENT)
         return sink, f"notes leave through the {sink.description}"
     except MidiPortError as error:
         path = Path(take_name(time.localtime()))
         return FileSink(path), f"{str(error).partition(' (')[0].partition(';')[0]}: notes go to {path}"
+
+
+def _virtual(name: str) -> NativeSink | RtMidiSink:
+    """A port of kelly's own: without the GIL where that is possible."""
+    port = native.open_virtual(name)
+    if port is None:
+        return RtMidiSink(*ports.open_virtual(name))
+    return NativeSink(port, f"virtual port {name!r} ({'JACK' if port.kind == 'jack' else native.SYSTEM})")

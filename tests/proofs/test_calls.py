@@ -38,6 +38,8 @@ PLANTS = [
     ("performer", "emit", "pthread_mutex_lock(&m);", "perform"),
     ("features", "FeatureExtractor_consume", "printf(f);", "FeatureExtractor_consume"),
     ("network", "Network_step", "self->hidden(1);", "Network_step"),
+    ("midi_port", "kelly_port_send", "malloc(8);", "perform"),
+    ("midi_jack", "kelly_jack_process", "jack->port_connected(jack->output);", "kelly_jack_process"),
     ("ring", "kelly_ring_commit", "sem_post(s);", "kelly_capture_callback"),
 ]
 
@@ -45,7 +47,7 @@ PLANTS = [
 @pytest.mark.parametrize(("module", "function", "call", "root"), PLANTS)
 def test_a_planted_call_is_found_and_its_path_named(files, module, function, call, root):
     source = RT / "net" / f"{module}.c" if module.startswith(("engine", "network")) else RT / "stream" / f"{module}.c"
-    if module == "ring":
+    if module in ("ring", "midi_port", "midi_jack"):
         source = source.with_suffix(".h")
     _, name = Graph({source: files[source]}).root(function, module)
     text = source.read_text()

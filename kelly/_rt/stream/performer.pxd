@@ -3,12 +3,14 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from kelly._rt._layout cimport event_t
 from kelly._rt.stream.capture cimport kelly_capture
 from kelly._rt.stream.histogram cimport histogram_t
+from kelly._rt.stream.native_midi cimport kelly_port
 from kelly._rt.stream.ring cimport kelly_cell, kelly_ring
 
 
 cdef struct performer_t:
     kelly_ring* inputs[2]           # planned events, reflex events
     kelly_ring* out                 # what goes to the sink
+    kelly_cell port                 # kelly_port*: a native port that is played at once, 0 for none
     kelly_capture* capture          # the live clock; NULL where the conductor's progress is the clock
     event_t* heap
     int32_t size
@@ -19,6 +21,7 @@ cdef struct performer_t:
     int64_t last_frames
     int64_t largest_step            # frames by which the source's counter jumps
     int64_t ended_at_ns
+    int64_t now_ns                  # when `now` was read
     int64_t last_event_frame
     int64_t slack_frames            # an event is late beyond this
     kelly_cell progress             # every event before this frame has been handed over [conductor]
@@ -42,3 +45,4 @@ cdef class Performer:
     cdef readonly object inputs     # kept alive: the loop holds their C pointers
     cdef readonly object out
     cdef readonly object capture
+    cdef list ports                 # every native port ever given: the loop may still hold the newest but one

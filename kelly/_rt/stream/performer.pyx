@@ -10,16 +10,17 @@ and never runs further ahead than one block.  Offline it is the conductor's publ
 file is performed as fast as it is planned and in exactly the same order.
 """
 
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from kelly._rt._layout cimport event_t
 from kelly._rt.stream.capture cimport Capture, kelly_capture
 from kelly._rt.stream.histogram cimport histogram_add, histogram_summary
+from kelly._rt.stream.native_midi cimport NativePort, kelly_port, kelly_port_send
 from kelly._rt.stream.ring cimport (
-    Ring, kelly_add, kelly_get, kelly_now_ns, kelly_ring_peek, kelly_ring_room, kelly_ring_size, kelly_ring_skip,
-    kelly_ring_write, kelly_set, kelly_sleep_ns, kelly_take,
+    Ring, kelly_add, kelly_get, kelly_now_ns, kelly_ring_peek, kelly_ring_refuse, kelly_ring_room, kelly_ring_size,
+    kelly_ring_skip, kelly_ring_write, kelly_set, kelly_sleep_ns, kelly_take,
 )
 
 from kelly._rt.layout import dtype
@@ -92,6 +93,7 @@ cdef int64_t clock_read(performer_t* p) noexcept nogil:
         return kelly_get(&p.progress)
     frames = kelly_get(&p.capture.frames)
     now = kelly_now_ns()
+    p.now_ns = now
     if kelly_get(&p.capture.ended):
         if p.ended_at_ns == 0:
             p.ended_at_ns = now
@@ -117,6 +119,25 @@ cdef int64_t clock_read(performer_t* p) noexcept nogil:
     return guess if guess > frames else frames
 
 
+cdef kelly_port* native_port(performer_t* p) noexcept nogil:
+    return <kelly_port*><uintptr_t>kelly_get(&p.port)
+
+
+cdef int64_t time_of(performer_t* p, int64_t frame) noexcept nogil:
+    """When a frame is now, on the monotonic clock."""
+    if p.ended_at_ns:
+        return p.ended_at_ns + <int64_t>((frame - p.last_frames) / p.frames_per_ns)
+    if p.last_frames == 0:
+        return p.now_ns
+    return <int64_t>((frame - p.offset) / p.frames_per_ns)
+
+
+cdef int64_t head_start(performer_t* p) noexcept nogil:
+    """Frames by which a native port wants its events early, to play them exactly on time."""
+    cdef kelly_port* port = native_port(p)
+    return 0 if port == NULL else <int64_t>(kelly_get(&port.ahead_ns) * p.frames_per_ns)
+
+
 cdef int64_t rest_ns(performer_t* p, int64_t now) noexcept nogil:
     """How long to sleep: until the next event is due, but not so long that a new one would be late."""
     cdef int64_t longest = REST_NS, until
@@ -124,16 +145,25 @@ cdef int64_t rest_ns(performer_t* p, int64_t now) noexcept nogil:
         longest = POLL_NS
     if p.capture == NULL or p.size == 0:
         return longest
-    until = <int64_t>((p.heap[0].frame - now) / p.frames_per_ns)
+    until = <int64_t>((p.heap[0].frame - head_start(p) - now) / p.frames_per_ns)
     return min(max(until, <int64_t>NAP_NS), longest)
 
 
 cdef bint emit(performer_t* p, const event_t* e) noexcept nogil:
-    """Hand one event to the sink and keep the table of sounding notes; False while there is no room."""
+    """Hand one event to the sink and keep the table of sounding notes; False while there is no room.
+
+    A native port is played from here and never waited for; the out ring is then the record only.
+    """
     cdef uint8_t kind = e.status & 0xF0, channel = e.status & 0x0F
     cdef uint8_t* note
+    cdef kelly_port* port = native_port(p)
     if kelly_ring_write(p.out, e, 1) != 1:
-        return False
+        if port == NULL:
+            return False
+        kelly_ring_refuse(p.out, 1)
+    if port != NULL:
+        # A safety message follows, in the port's queue, whatever was handed over ahead of its time.
+        kelly_port_send(port, p.now_ns if e.part == SAFETY else time_of(p, e.frame), &e.status, e.size, e.part == REFLEX)
     if kind < 0xF0:
         p.used_channels |= 1 << channel
     if kind == 0x90 or kind == 0x80:
@@ -161,7 +191,7 @@ cdef bint emit_bytes(performer_t* p, int64_t frame, int status, int data1, int d
 cdef bint silence(performer_t* p, int64_t frame) noexcept nogil:
     """Release every sounding note, lift the pedal, all notes off; False while the sink has no room for it all."""
     cdef int channel, note
-    if kelly_ring_room(p.out) < 16 * 130:
+    if kelly_ring_room(p.out) < 16 * 130 and native_port(p) == NULL:
         return False
     for channel in range(16):
         if not p.used_channels >> channel & 1:
@@ -234,12 +264,12 @@ cdef void perform(performer_t* p) noexcept nogil:
                 panicking = False
                 if stopping:
                     break
-        while p.size and p.heap[0].frame <= now:
+        while p.size and p.heap[0].frame - head_start(p) <= now:
             e = &p.heap[0]
             if not emit(p, e):
                 break
             if p.capture != NULL and rank(e) != 1:          # notes only: a controller is heard with the next one
-                behind = <int64_t>((now - e.frame) / p.frames_per_ns)
+                behind = <int64_t>((now - e.frame) / p.frames_per_ns) if now > e.frame else 0
                 histogram_add(&p.reflex if e.part == REFLEX else &p.lateness, behind)
             kelly_add(&p.performed, 1)
             p.last_event_frame = e.frame
@@ -278,7 +308,7 @@ cdef class Performer:
         self.state.heap = <event_t*>calloc(capacity, sizeof(event_t))
         if self.state.heap == NULL:
             raise MemoryError("no memory for the performer's heap")
-        self.inputs, self.out, self.capture = (planned, reflex), out, capture
+        self.inputs, self.out, self.capture, self.ports = (planned, reflex), out, capture, []
         self.state.capacity = capacity
         self.state.inputs[0] = planned.ring
         self.state.inputs[1] = reflex.ring if reflex is not None else NULL
@@ -298,6 +328,17 @@ cdef class Performer:
         """Perform until ``stop`` or ``finish``; returns when the last message lies in the out ring.  [performer]"""
         with nogil:
             perform(self.state)
+
+    def play_to(self, NativePort port):
+        """Play a native port from the performer's own thread, from now on; None for the out ring only.
+
+        raises  ValueError offline, where nothing happens at its time
+        thread  [main], also while the performer runs
+        """
+        if self.state.capture == NULL:
+            raise ValueError("a port is played live; offline there is no time")
+        self.ports.append(port)
+        kelly_set(&self.state.port, 0 if port is None else <int64_t><uintptr_t>port.port)
 
     def publish(self, int64_t frame):
         """Every event due at or before ``frame`` has been pushed.  [conductor]"""
