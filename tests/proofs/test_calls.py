@@ -34,7 +34,7 @@ PLANTS = [
     # module, function to plant in, the call, a root that must see it
     ("engine_sse2", "run_dense", "malloc(64);", "Worker__loop"),
     ("tracker", "Tracker_hop", "PyGILState_Ensure();", "Worker__loop"),
-    ("rules", "rule_for", "__Pyx_WriteUnraisable(0);", "Worker__loop"),
+    ("rules", "rule_for", "PyErr_CheckSignals();", "Worker__loop"),
     ("performer", "emit", "pthread_mutex_lock(&m);", "perform"),
     ("features", "FeatureExtractor_consume", "printf(f);", "FeatureExtractor_consume"),
     ("network", "Network_step", "self->hidden(1);", "Network_step"),
