@@ -1,0 +1,83 @@
+"""Native ports on a real JACK server: exact frames under a burnt GIL, and a server that dies."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+HERE = Path(__file__).resolve().parent
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def wav(tmp_path):
+    """12 s of clicks, 100 a minute in threes: onsets for the reflex, a grid for the rest."""
+    sound, rng = np.zeros(12 * 48000, np.float32), np.random.default_rng(5)
+    for at in range(24000, len(sound) - 4800, 14400):
+        sound[at : at + 480] = rng.uniform(-0.5, 0.5, 480).astype(np.float32)
+    path = tmp_path / "clicks.wav"
+    soundfile.write(path, sound, 48000)
+    return path
+
+
+def load(server, *words):
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "under_load.py"), *map(str, words)],
+        env={**server.env, "PYTHONPATH": str(HERE.parents[1])}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_messages_keep_their_frames_while_python_is_busy(jack_server, stage, wav):
+    """600 controllers 5 ms apart, all handed over in one go; a few may meet an xrun of a shared machine."""
+    recorder = stage(wav)
+    out, err = (process := load(jack_server, "metronome", 600)).communicate(timeout=60)
+    assert process.returncode == 0, err
+    report = json.loads(out)
+    assert (report["sent_events"], report["unsent_events"], report["closed"]) == (600, 0, True)
+    events = recorder.events()
+    assert [128 * d[1] + d[2] for _, d in events] == sorted(128 * d[1] + d[2] for _, d in events)
+    assert len(events) >= 595
+    index = np.array([128 * d[1] + d[2] for _, d in events])
+    error = np.diff([frame for frame, _ in events]) - 240 * np.diff(index)  # steps: an xrun stops JACK's frames, not the time
+    assert np.percentile(np.abs(error), 95) <= 1, np.percentile(np.abs(error), (50, 95, 99))
+
+
+def test_planned_notes_are_on_time_while_python_is_busy(jack_server, stage, wav):
+    recorder = stage(wav)
+    out, err = (process := load(jack_server, "session", 10)).communicate(timeout=60)
+    assert process.returncode == 0, err
+    report = json.loads(out)
+    print(report)
+    assert report["sink"] == "NativeSink"
+    assert report["dropped_frames"] == 0
+    assert report["unsent_events"] == 0
+    assert report["lateness"]["count"] > 20
+    assert report["lateness"]["p99_ms"] <= 3.0
+    assert report["reflex"]["count"] > 20
+    assert len(recorder.events()) > 40
+
+
+def test_a_server_that_dies_is_noticed_and_lets_everybody_go(tmp_path):
+    from conftest import Server
+
+    server = Server(tmp_path, "-native")
+    try:
+        process = load(server, "wait")
+        assert process.stdout.readline() == "ready\n", process.stderr.read()
+        killed = time.monotonic()
+        server.process.send_signal(signal.SIGKILL)
+        out, err = process.communicate(timeout=10)
+    finally:
+        server.stop()
+    assert process.returncode == 0, err
+    report = json.loads(out)
+    assert report["gone_s"] - killed < 1.0
+    assert not report["taken"]
+    assert report["unsent_events"] == 1
+    assert report["closing_s"] < 2.5
