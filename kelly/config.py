@@ -31,7 +31,7 @@ class AudioConfig:
     """What kelly hears.
 
     input         "auto", "demo", "file:PATH", or an unambiguous part of a device's name
-    channel       1-based input channel; None mixes all
+    channel       1-based input channel; None mixes all of a file, the first two of a device
     gate_db       dBFS below which nobody plays, -120..0
     block_frames  frames per callback; 0 lets the driver choose
     """
