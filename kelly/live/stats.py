@@ -6,10 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-DROPS = ("dropped_frames", "gap_frames", "dropped_ticks", "dropped_events", "unsent_events", "late_events")
-"""Counters that a file or demo leaves at 0, all but the last whatever the machine does."""
-
-
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A session at one moment.
