@@ -1,38 +1,16 @@
-"""The streaming front end against NumPy, librosa and itself."""
+"""The streaming front end: rows, blocks, bits, bad input, typed errors."""
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
+from feature_material import RATES, melody, prepared
 
 from kelly._rt.stream.features import FeatureExtractor, available_isas
 from kelly.audio.extract import extract_features
-from kelly.errors import ConfigError, DataError, NotPreparedError
-
-RATES = (44_100, 48_000, 96_000)
-
-
-def tone(rate, seconds, f_hz, amplitude=0.2, attack_s=0.005, decay_per_s=3.0, harmonics=8):
-    """One note with 1/h harmonics, all below 9 kHz, and an exponential decay."""
-    t = np.arange(round(rate * seconds)) / rate
-    envelope = amplitude * np.minimum(t / attack_s, 1.0) * np.exp(-decay_per_s * t)
-    return envelope * sum(np.sin(2 * np.pi * f_hz * h * t) / h for h in range(1, harmonics + 1) if f_hz * h < 9000)
-
-
-def melody(rate, seconds=4.0, interval_s=0.25):
-    """A scale of decaying notes; the same analytic signal at every rate."""
-    out = np.zeros(round(rate * seconds) + rate)
-    for k in range(round(seconds / interval_s)):
-        start = round(k * interval_s * rate)
-        note = tone(rate, 0.5, 261.63 * 2 ** ((0, 2, 4, 5, 7, 9, 11, 12)[k % 8] / 12))
-        out[start : start + len(note)] += note
-    return out[: round(rate * seconds)].astype(np.float32)
-
-
-def prepared(rate=48_000):
-    extractor = FeatureExtractor()
-    extractor.prepare(rate)
-    return extractor
+from kelly.errors import BackendUnavailableError, ConfigError, DataError, NotPreparedError
 
 
 @pytest.mark.parametrize("n", [128, 256, 512, 1024, 2048, 4096, 8192, 16384])
@@ -75,8 +53,7 @@ def test_block_sizes_never_change_a_bit(rate):
 
 @pytest.mark.parametrize("isa", available_isas())
 def test_every_instruction_set_gives_the_same_bits(isa):
-    x, extractor = melody(48_000, 2.0), FeatureExtractor(isa)
-    extractor.prepare(48_000)
+    x, extractor = melody(48_000, 2.0), prepared(isa=isa)
     assert extractor.isa == isa
     assert extractor.push(x).tobytes() == prepared().push(x).tobytes()
 
@@ -139,3 +116,26 @@ def test_samples_and_channels_are_checked():
     with pytest.raises(ConfigError, match="channel"):
         extract_features(np.zeros((100, 2)), 48_000, channel=2)
     assert extract_features(np.zeros((0, 2)), 48_000).shape == (0, 128)
+
+
+def test_an_unknown_build_is_refused():
+    with pytest.raises(BackendUnavailableError, match="altivec"):
+        FeatureExtractor("altivec")
+
+
+def test_silence_after_sound_costs_no_more_than_sound():
+    """Denormals would make it ten times slower; the factor 2 leaves room for a busy machine (minimum of 5 runs)."""
+    sound = melody(48_000, 2.0)
+    for tail in (np.zeros(96_000, np.float32), np.full(96_000, 1e-40, np.float32)):
+        fading = sound * np.exp(-6 * np.arange(96_000) / 48_000).astype(np.float32)
+        playing, silent = [], []
+        for _ in range(5):
+            extractor = prepared()
+            started = time.perf_counter()
+            extractor.push(sound)
+            playing.append(time.perf_counter() - started)
+            extractor.push(fading)
+            started = time.perf_counter()
+            extractor.push(tail)
+            silent.append(time.perf_counter() - started)
+        assert min(silent) < 2 * min(playing)

@@ -102,7 +102,8 @@ cdef void frontend_hop(frontend_t* s, int64_t frame, analysis_t* a) noexcept nog
     for i in range(12):
         a.bass_chroma[i] = s.chroma.views[0].bass[i]
         a.chroma[i] = s.chroma.views[0].chroma[i] + s.chroma.views[1].chroma[i]
-    descriptors_hop(&s.descriptors, a, power, power >= s.level.gate_power)
+    # 40 dB under mezzo-forte a note has died away, whatever the gain: nothing is learned from it
+    descriptors_hop(&s.descriptors, a, power, power >= max(s.level.gate_power, 1e-4 * s.level.power))
     s.hops += 1
     s.hop_start_frame = frame
     s.next_hop_frame = (s.hops + 1) * s.rate // 100

@@ -1,8 +1,8 @@
 # Onsets of the 10 ms hops: log-mel flux against an adaptive threshold.
 #
-# source  half-wave rectified flux of log-mel bands with a lag of two hops and a maximum over
-#         neighbouring bands of the older spectrum (SuperFlux, Boeck & Widmer 2013), so that vibrato is
-#         no onset; threshold from median and mean of the last half second (Dixon 2006, causal).
+# source  half-wave rectified flux of log-mel bands with a lag of two hops (Boeck & Widmer 2013, without their
+#         maximum over neighbouring bands: in bands of 29 Hz it hides every step of a bass line);
+#         threshold from median and mean of the last half second (Dixon 2006, causal).
 
 cdef enum:
     ONSET_LAG = 2
@@ -10,7 +10,7 @@ cdef enum:
     ONSET_REFRACTORY = 5        # hops
 
 cdef float ONSET_FLOOR = -0.25  # level of -50 dB under mezzo-forte per kHz: softer is no onset
-cdef float ONSET_LEAST = 0.10   # bel, mean over the bands
+cdef float ONSET_LEAST = 0.07   # bel, mean over the bands
 
 cdef struct onset_t:
     float past[ONSET_LAG][MEL_BANDS]
@@ -42,19 +42,11 @@ cdef float onset_flux(onset_t* onset, input_t level) noexcept nogil:
     cdef int row = (onset.newest + 1) % ONSET_LAG  # written two hops ago
     cdef float* old = onset.past[row]
     cdef float now[MEL_BANDS]
-    cdef float rise[MEL_BANDS]
-    cdef float reference, total = 0.0
+    cdef float total = 0.0
     for band in range(MEL_BANDS):
         now[band] = level[band] if level[band] > ONSET_FLOOR else ONSET_FLOOR
-    rise[0] = now[0] - (old[0] if old[0] > old[1] else old[1])
-    rise[MEL_BANDS - 1] = now[MEL_BANDS - 1] - (
-        old[MEL_BANDS - 1] if old[MEL_BANDS - 1] > old[MEL_BANDS - 2] else old[MEL_BANDS - 2])
-    for band in range(1, MEL_BANDS - 1):
-        reference = old[band - 1] if old[band - 1] > old[band] else old[band]
-        reference = reference if reference > old[band + 1] else old[band + 1]
-        rise[band] = now[band] - reference
     for band in range(MEL_BANDS):
-        total += rise[band] if rise[band] > 0 else <float>0.0
+        total += now[band] - old[band] if now[band] > old[band] else <float>0.0
         old[band] = now[band]
     onset.newest = row
     return total * <float>(4.0 / MEL_BANDS)  # 4 bel per unit of level

@@ -138,6 +138,8 @@ cdef int64_t reflex_attack(reflex_t* reflex, int64_t before, int64_t after) noex
         if reflex.rise[hop & (REFLEX_PAST - 1)] > highest:
             best, highest = hop, reflex.rise[hop & (REFLEX_PAST - 1)]
         hop += 1
+    if highest < REFLEX_DRIFT:  # the long window was first: the attack is too young for a fast hop to have ended
+        return max(before - reflex.hop_frames, after)
     while best > oldest and reflex.rise[(best - 1) & (REFLEX_PAST - 1)] > <float>0.25 * highest:
         best -= 1
     offset = (best + 1) * reflex.hop_frames - 3 * reflex.hop_frames // 4
