@@ -37,6 +37,7 @@ PLANTS = [
     ("rules", "rule_for", "PyErr_CheckSignals();", "Worker__loop"),
     ("performer", "emit", "pthread_mutex_lock(&m);", "perform"),
     ("features", "FeatureExtractor_consume", "printf(f);", "FeatureExtractor_consume"),
+    ("frontend_sse2", "view_look", "calloc(1, 8);", "Worker__loop"),
     ("network", "Network_step", "self->hidden(1);", "Network_step"),
     ("midi_port", "kelly_port_send", "malloc(8);", "perform"),
     ("midi_jack", "kelly_jack_process", "jack->port_connected(jack->output);", "kelly_jack_process"),

@@ -46,7 +46,7 @@ def test_onsets_are_counted_once_and_put_on_the_attack(rate, attack_s):
     onsets = [(a["frame"], a["onset_frame"]) for a in analyses if a["onset"] > 0]
     latencies, errors, extra = matched(onsets, attacks, rate, 0.1)
     assert (len(latencies), extra) == (len(attacks), 0)
-    assert latencies.max() < 0.03
+    assert latencies.max() < 0.04  # declared a hop after it was noticed, with its full strength
     assert np.abs(errors).max() < 0.016  # measured 12 ms, at the slowest attack
     assert all(a["onset_frame"] <= a["frame"] for a in analyses)
 

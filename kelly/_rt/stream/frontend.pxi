@@ -94,7 +94,7 @@ cdef void frontend_hop(frontend_t* s, int64_t frame, analysis_t* a) noexcept nog
     a.flux = onset_flux(&s.onset, s.mel.level)
     a.onset = onset_pick(&s.onset, a.flux)
     if a.onset > 0:
-        attack = reflex_attack(&s.reflex, frame, max(a.onset_frame + 1, frame - 8 * (s.rate // 100)))
+        attack = reflex_attack(&s.reflex, frame, max(a.onset_frame + 1, frame - 9 * (s.rate // 100)))
         a.onset_frame = attack
     chroma_decimate(&s.chroma, end, frame)
     chroma_step(&s.chroma, mezzo_forte)

@@ -18,10 +18,9 @@ cdef struct onset_t:
     float ring[ONSET_PAST]
     float ordered[ONSET_PAST]   # the ring, ascending
     int at
-    float sum
-    float previous              # flux
-    float lowest                # flux since the last onset: it must fall before it can rise again
-    int since                   # hops since the last onset
+    float noticed               # flux of the onset that the coming hop declares, else 0
+    float lowest                # flux since the last attack: it must fall before it can rise again
+    int since                   # hops since an onset was noticed
 
 
 cdef void onset_reset(onset_t* onset) noexcept nogil:
@@ -32,7 +31,7 @@ cdef void onset_reset(onset_t* onset) noexcept nogil:
     for i in range(ONSET_PAST):
         onset.ring[i] = onset.ordered[i] = 0.0
     onset.newest = onset.at = 0
-    onset.sum = onset.previous = onset.lowest = 0.0
+    onset.noticed = onset.lowest = 0.0
     onset.since = 1000000
 
 
@@ -70,7 +69,7 @@ cdef void onset_remember(onset_t* onset, float flux) noexcept nogil:
 
 
 cdef float onset_pick(onset_t* onset, float flux) noexcept nogil:
-    """Strength of an onset declared in this hop, else 0. [worker]"""
+    """Strength of an onset declared in this hop, else 0: one hop after it was noticed, so that it is known. [worker]"""
     cdef int i
     cdef float mean = 0.0, threshold, strength = 0.0
     for i in range(ONSET_PAST):
@@ -78,12 +77,13 @@ cdef float onset_pick(onset_t* onset, float flux) noexcept nogil:
     mean /= ONSET_PAST
     threshold = ONSET_LEAST + onset.ordered[ONSET_PAST // 2] + mean
     onset.since += 1
-    if flux < onset.lowest:
-        onset.lowest = flux
-    if onset.since >= ONSET_REFRACTORY and flux > threshold and flux > <float>2.0 * onset.lowest + ONSET_LEAST:
-        strength = flux
+    if onset.noticed > 0:
+        strength = flux if flux > onset.noticed else onset.noticed
+        onset.noticed = 0.0
+    elif onset.since >= ONSET_REFRACTORY and flux > threshold and flux > <float>2.0 * onset.lowest + ONSET_LEAST:
+        onset.noticed = flux
         onset.since = 0
-        onset.lowest = flux
-    onset.previous = flux
+    if onset.since < ONSET_REFRACTORY or flux < onset.lowest:
+        onset.lowest = flux  # while the attack lasts, follow it up as well
     onset_remember(onset, flux)
     return strength
