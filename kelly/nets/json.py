@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly._rt.net.layers import ACTIVATIONS, LAYERS, MAX_SIZE, NOT_YET, LayerSpec
+from kelly._rt.net.layers import ACTIVATIONS, LAYERS, MAX_SIZE, NOT_YET
+from kelly._rt.net.layers import LayerSpec as LayerSpec
 from kelly._rt.net.scan import BrokenArray, ScanError, Skipped, scan
 from kelly.errors import ModelError, ModelFormatError, ModelShapeError, UnknownLayerError
 from kelly.nets.metadata import METADATA_KEY, Vectors, check_contract, describe, read_vectors

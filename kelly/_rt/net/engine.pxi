@@ -33,39 +33,42 @@ cdef extern from *:
 cdef enum:
     TAIL_PANEL = 16
     LAST_PANEL = 4
-    AHEAD = 512  # floats: the hardware prefetcher alone leaves 15 % of the bandwidth unused
+    AHEAD = 512  # floats
+    NEXT_LINES = 32
+    EXP_BLOCK = 128
     PACKET = 4  # lanes of Eigen's SSE2 packet: how far its own exp reaches, the rest calls libm
 
 
 # ---------------------------------------------------------------- products
 
-cdef inline const float* add_products(const float* w, const float* x, Py_ssize_t n, const int width, float* acc) noexcept nogil:
+cdef inline const float* add_products(const float* w, const float* x, Py_ssize_t n, const int width, const bint ahead, float* acc) noexcept nogil:
     """acc[j] += sum over n inputs of x[k] * w[k][j], in order; returns the weights behind."""
     cdef Py_ssize_t k
     cdef int j
     cdef float xk
     for k in range(n):
         xk = x[k]
-        for j in range(0, width, 16):
-            KELLY_PREFETCH(w + AHEAD + j)
+        if ahead:
+            for j in range(0, width, 16):
+                KELLY_PREFETCH(w + AHEAD + j)
         for j in range(width):
             acc[j] += xk * w[j]
         w += width
     return w
 
 
-cdef inline const float* panel_plain(const float* w, const float* x, Py_ssize_t columns, const int width, float* y, Py_ssize_t used) noexcept nogil:
+cdef inline const float* panel_plain(const float* w, const float* x, Py_ssize_t columns, const int width, const bint ahead, float* y, Py_ssize_t used) noexcept nogil:
     cdef float acc[PANEL]
     cdef int j
     for j in range(width):
         acc[j] = 0
-    w = add_products(w, x, columns, width, acc)
+    w = add_products(w, x, columns, width, ahead, acc)
     for j in range(used):
         y[j] = acc[j]
     return w
 
 
-cdef inline const float* panel_blocks(const float* w, const float* x, Py_ssize_t columns, const int width, const int block, float* y, Py_ssize_t used) noexcept nogil:
+cdef inline const float* panel_blocks(const float* w, const float* x, Py_ssize_t columns, const int width, const bint ahead, const int block, float* y, Py_ssize_t used) noexcept nogil:
     """Eigen's order: each block of inputs is summed from zero, then added.  ``block`` must be a constant."""
     cdef float total[PANEL]
     cdef float acc[PANEL]
@@ -76,14 +79,14 @@ cdef inline const float* panel_blocks(const float* w, const float* x, Py_ssize_t
     for b in range(columns // block):
         for j in range(width):
             acc[j] = 0
-        w = add_products(w, x, block, width, acc)
+        w = add_products(w, x, block, width, ahead, acc)
         x += block
         for j in range(width):
             total[j] += acc[j]
     if columns % block:
         for j in range(width):
             acc[j] = 0
-        w = add_products(w, x, columns % block, width, acc)
+        w = add_products(w, x, columns % block, width, ahead, acc)
         for j in range(width):
             total[j] += acc[j]
     for j in range(used):
@@ -91,7 +94,7 @@ cdef inline const float* panel_blocks(const float* w, const float* x, Py_ssize_t
     return w
 
 
-cdef inline const float* panel_segments(const float* w, const float* x, const Py_ssize_t* lengths, const int width, float* y, Py_ssize_t used) noexcept nogil:
+cdef inline const float* panel_segments(const float* w, const float* x, const Py_ssize_t* lengths, const int width, const bint ahead, float* y, Py_ssize_t used) noexcept nogil:
     """RTNeural's STL order for an lstm: (W.x + U.h) + b; three segments."""
     cdef float total[PANEL]
     cdef float acc[PANEL]
@@ -101,7 +104,7 @@ cdef inline const float* panel_segments(const float* w, const float* x, const Py
     for s in range(3):
         for j in range(width):
             acc[j] = 0
-        w = add_products(w, x, lengths[s], width, acc)
+        w = add_products(w, x, lengths[s], width, ahead, acc)
         x += lengths[s]
         for j in range(width):
             total[j] += acc[j]
@@ -110,30 +113,42 @@ cdef inline const float* panel_segments(const float* w, const float* x, const Py
     return w
 
 
-cdef inline const float* one_panel(const float* w, const float* x, Py_ssize_t columns, const int width, int order, const Py_ssize_t* lengths, float* y, Py_ssize_t used) noexcept nogil:
+cdef inline const float* one_panel(const float* w, const float* x, Py_ssize_t columns, const int width, const bint ahead, int order, const Py_ssize_t* lengths, float* y, Py_ssize_t used) noexcept nogil:
     if order == ORDER_BLOCKS_16:
-        return panel_blocks(w, x, columns, width, 16, y, used)
+        return panel_blocks(w, x, columns, width, ahead, 16, y, used)
     if order == ORDER_BLOCKS_4:
-        return panel_blocks(w, x, columns, width, 4, y, used)
+        return panel_blocks(w, x, columns, width, ahead, 4, y, used)
     if order == ORDER_SEGMENTS:
-        return panel_segments(w, x, lengths, width, y, used)
-    return panel_plain(w, x, columns, width, y, used)
+        return panel_segments(w, x, lengths, width, ahead, y, used)
+    return panel_plain(w, x, columns, width, ahead, y, used)
 
 
-cdef void product(const float* w, const float* x, Py_ssize_t columns, Py_ssize_t rows, int order, const Py_ssize_t* lengths, float* y) noexcept nogil:
-    """y[rows] = packed matrix times x[columns]; panels as plan.panels() lays them out."""
+cdef inline void all_panels(const float* w, const float* x, Py_ssize_t columns, Py_ssize_t rows, const bint ahead, int order, const Py_ssize_t* lengths, float* y) noexcept nogil:
+    """Panels as plan.panels() lays them out; then the first lines of the next product are fetched, while
+    this one's activation is computed."""
+    cdef int line
     while rows >= PANEL:
-        w = one_panel(w, x, columns, PANEL, order, lengths, y, PANEL)
+        w = one_panel(w, x, columns, PANEL, ahead, order, lengths, y, PANEL)
         y += PANEL
         rows -= PANEL
     while rows >= TAIL_PANEL:
-        w = one_panel(w, x, columns, TAIL_PANEL, order, lengths, y, TAIL_PANEL)
+        w = one_panel(w, x, columns, TAIL_PANEL, ahead, order, lengths, y, TAIL_PANEL)
         y += TAIL_PANEL
         rows -= TAIL_PANEL
     if rows > LAST_PANEL:
-        one_panel(w, x, columns, TAIL_PANEL, order, lengths, y, rows)
+        w = one_panel(w, x, columns, TAIL_PANEL, ahead, order, lengths, y, rows)
     elif rows > 0:
-        one_panel(w, x, columns, LAST_PANEL, order, lengths, y, rows)
+        w = one_panel(w, x, columns, LAST_PANEL, ahead, order, lengths, y, rows)
+    for line in range(NEXT_LINES):
+        KELLY_PREFETCH(w + 16 * line)
+
+
+cdef void product(const float* w, const float* x, Py_ssize_t columns, Py_ssize_t rows, int order, const Py_ssize_t* lengths, bint ahead, float* y) noexcept nogil:
+    """y[rows] = packed matrix times x[columns]."""
+    if ahead:
+        all_panels(w, x, columns, rows, True, order, lengths, y)
+    else:
+        all_panels(w, x, columns, rows, False, order, lengths, y)
 
 
 # ---------------------------------------------------------------- activations
@@ -150,17 +165,15 @@ cdef inline float power_of_two(int32_t e) noexcept nogil:
     return u.f
 
 
-cdef inline float exp_e(float v) noexcept nogil:
-    """Eigen's float exp."""
-    cdef float x = v if v < <float>88.723 else <float>88.723
+cdef inline float exp_e(float x) noexcept nogil:
+    """Eigen's float exp for x in -105..88.723; below -104 rounding makes it 0, which is Eigen's answer too."""
     cdef float t, m, r, r2, even, odd, y, c
     cdef int32_t e, b
-    x = x if x > <float>-105 else <float>-105  # below -104 the answer is 0 whatever comes out
     t = x * <float>1.44269504088896341 + <float>0.5
     e = <int32_t>t
     m = <float>e
-    e = e - 1 if m > t else e  # towards minus infinity; SSE2 has no floor
-    m = m - ONE if m > t else m
+    e = e - (m > t)  # towards minus infinity; SSE2 has no floor
+    m = <float>e
     r = m * <float>-0.693359375 + x
     r = m * <float>2.12194440e-4 + r
     r2 = r * r
@@ -171,9 +184,25 @@ cdef inline float exp_e(float v) noexcept nogil:
     y = r2 * y + (r + ONE)
     b = e >> 2  # four factors, so that subnormal results are reached in steps
     c = power_of_two(b)
-    y = y * c * c * c * power_of_two(e - b - b - b)
-    y = y if y > v else v  # NaN and infinity pass
-    return 0 if v < <float>-104 else y
+    return y * c * c * c * power_of_two(e - b - b - b)
+
+
+cdef void exp_vector(float* y, Py_ssize_t n) noexcept nogil:
+    """In place.  Clamping, polynomial and selection are loops of their own: in one, gcc makes branches of the clamps."""
+    cdef float x[EXP_BLOCK]
+    cdef Py_ssize_t i, m
+    while n > 0:
+        m = n if n < EXP_BLOCK else EXP_BLOCK
+        for i in range(m):
+            x[i] = y[i] if y[i] < <float>88.723 else <float>88.723
+        for i in range(m):
+            x[i] = x[i] if x[i] > <float>-105 else <float>-105
+        for i in range(m):
+            x[i] = exp_e(x[i])
+        for i in range(m):
+            y[i] = x[i] if x[i] > y[i] else y[i]  # NaN and infinity pass
+        y += m
+        n -= m
 
 
 cdef inline float tanh_e(float v) noexcept nogil:
@@ -208,10 +237,13 @@ cdef inline void tanh_vector(float* y, Py_ssize_t n, bint eigen) noexcept nogil:
 
 cdef inline void sigmoid_vector(float* y, Py_ssize_t n, bint eigen) noexcept nogil:
     cdef Py_ssize_t i, full = n // PACKET * PACKET if eigen else 0
-    for i in range(full):
-        y[i] = ONE / (ONE + exp_e(-y[i]))
+    for i in range(n):
+        y[i] = -y[i]
+    exp_vector(y, full)
     for i in range(full, n):
-        y[i] = ONE / (ONE + expf(-y[i]))
+        y[i] = expf(y[i])
+    for i in range(n):
+        y[i] = ONE / (ONE + y[i])
 
 
 cdef inline void relu_vector(float* y, Py_ssize_t n, bint eigen) noexcept nogil:
@@ -268,8 +300,7 @@ cdef void softmax_vector(float* y, Py_ssize_t n, bint eigen) noexcept nogil:
     """No maximum is subtracted, as in RTNeural."""
     cdef Py_ssize_t i, full = n // PACKET * PACKET if eigen else 0
     cdef float total
-    for i in range(full):
-        y[i] = exp_e(y[i])
+    exp_vector(y, full)
     for i in range(full, n):
         y[i] = expf(y[i])
     if eigen:
@@ -301,14 +332,14 @@ cdef void activate(float* y, Py_ssize_t n, int activation, bint eigen) noexcept 
 
 # ---------------------------------------------------------------- layers
 
-cdef void run_dense(const int64_t* row, const float* weights, float* work, bint eigen) noexcept nogil:
+cdef void run_dense(const int64_t* row, const float* weights, float* work, bint eigen, bint ahead) noexcept nogil:
     cdef float* y = work + row[COLUMN_Y]
     product(weights + row[COLUMN_W], work + row[COLUMN_X], row[COLUMN_INPUTS] + 1, row[COLUMN_OUTPUTS],
-            <int>row[COLUMN_ORDER], NULL, y)
+            <int>row[COLUMN_ORDER], NULL, ahead, y)
     activate(y, row[COLUMN_OUTPUTS], <int>row[COLUMN_ACTIVATION], eigen)
 
 
-cdef void run_lstm(const int64_t* row, const float* weights, float* work, bint eigen) noexcept nogil:
+cdef void run_lstm(const int64_t* row, const float* weights, float* work, bint eigen, bint ahead) noexcept nogil:
     """Gates f, i, o, candidate: the three sigmoids are one contiguous vector."""
     cdef Py_ssize_t i, n = row[COLUMN_OUTPUTS]
     cdef Py_ssize_t lengths[3]
@@ -317,7 +348,7 @@ cdef void run_lstm(const int64_t* row, const float* weights, float* work, bint e
     cdef float* c = work + row[COLUMN_C]
     lengths[0], lengths[1], lengths[2] = row[COLUMN_INPUTS], n, 1
     product(weights + row[COLUMN_W], work + row[COLUMN_X], row[COLUMN_INPUTS] + n + 1, 4 * n,
-            <int>row[COLUMN_ORDER], lengths, z)
+            <int>row[COLUMN_ORDER], lengths, ahead, z)
     sigmoid_vector(z, 3 * n, eigen)
     tanh_vector(z + 3 * n, n, eigen)
     for i in range(n):
@@ -329,7 +360,7 @@ cdef void run_lstm(const int64_t* row, const float* weights, float* work, bint e
     memcpy(work + row[COLUMN_Y], h, n * sizeof(float))
 
 
-cdef void run_gru(const int64_t* row, const float* weights, float* work, bint eigen) noexcept nogil:
+cdef void run_gru(const int64_t* row, const float* weights, float* work, bint eigen, bint ahead) noexcept nogil:
     """Gates z, r, candidate; the reset gate acts on the recurrent product."""
     cdef Py_ssize_t i, n = row[COLUMN_OUTPUTS]
     cdef Py_ssize_t bias = 1 if eigen else 0  # a row of the matrix, or added apart
@@ -339,8 +370,8 @@ cdef void run_gru(const int64_t* row, const float* weights, float* work, bint ei
     cdef const float* b0 = weights + row[COLUMN_B]
     cdef const float* b1 = b0 + 3 * n
     product(weights + row[COLUMN_W], work + row[COLUMN_X], row[COLUMN_INPUTS] + bias, 3 * n,
-            <int>row[COLUMN_ORDER], NULL, a)
-    product(weights + row[COLUMN_W_2], h, n + bias, 3 * n, <int>row[COLUMN_ORDER_2], NULL, b)
+            <int>row[COLUMN_ORDER], NULL, ahead, a)
+    product(weights + row[COLUMN_W_2], h, n + bias, 3 * n, <int>row[COLUMN_ORDER_2], NULL, ahead, b)
     if eigen:
         for i in range(2 * n):
             a[i] = a[i] + b[i]
@@ -368,23 +399,23 @@ cdef void run_activation(const int64_t* row, float* work, bint eigen) noexcept n
     activate(y, row[COLUMN_OUTPUTS], <int>row[COLUMN_ACTIVATION], eigen)
 
 
-cdef void run(const int64_t* table, Py_ssize_t n_rows, const float* weights, float* work, bint eigen) noexcept nogil:
+cdef void run(const int64_t* table, Py_ssize_t n_rows, const float* weights, float* work, bint eigen, bint ahead) noexcept nogil:
     """One time step of the whole network."""
     cdef Py_ssize_t index
     cdef const int64_t* row = table
     for index in range(n_rows):
         if row[COLUMN_OP] == OP_DENSE:
-            run_dense(row, weights, work, eigen)
+            run_dense(row, weights, work, eigen, ahead)
         elif row[COLUMN_OP] == OP_LSTM:
-            run_lstm(row, weights, work, eigen)
+            run_lstm(row, weights, work, eigen, ahead)
         elif row[COLUMN_OP] == OP_GRU:
-            run_gru(row, weights, work, eigen)
+            run_gru(row, weights, work, eigen, ahead)
         elif row[COLUMN_OP] == OP_ACTIVATION:
             run_activation(row, work, eigen)
         row += N_COLUMNS
 
 
-cdef unsigned int read(const float* weights, Py_ssize_t n) noexcept nogil:
+cdef unsigned int read(const float* weights, Py_ssize_t n, bint ahead) noexcept nogil:
     """Sum of the bit patterns: touches every byte once and does nearly nothing else."""
     cdef const uint32_t* bits = <const uint32_t*>weights
     cdef uint32_t acc[PANEL]
@@ -394,8 +425,9 @@ cdef unsigned int read(const float* weights, Py_ssize_t n) noexcept nogil:
     for j in range(PANEL):
         acc[j] = 0
     for k in range(n // PANEL):
-        for j in range(0, PANEL, 16):
-            KELLY_PREFETCH(bits + AHEAD + j)
+        if ahead:
+            for j in range(0, PANEL, 16):
+                KELLY_PREFETCH(bits + AHEAD + j)
         for j in range(PANEL):
             acc[j] += bits[j]
         bits += PANEL

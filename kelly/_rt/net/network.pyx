@@ -6,6 +6,7 @@ through a capsule.  ``KELLY_RT_ISA`` forces one of ``sse2``, ``avx2``, ``avx512`
 
 import os
 from importlib import import_module
+from time import perf_counter_ns
 
 import numpy as np
 
@@ -52,6 +53,9 @@ cdef extern from *:
 cdef enum:
     CACHE_LINE = 64
     HUGE_PAGE = 2 * 1024 * 1024
+    SMALL = 200_000  # bytes of weights
+    LARGE = 1_000_000
+    MEASURED_TURNS = 8
 
 _LEVELS = {"sse2": 1, "avx2": 3, "avx512": 4}
 
@@ -115,6 +119,35 @@ cdef class Weights:
         free(self.memory)
 
 
+cdef dict _ahead = {}  # address of an engine -> what was measured
+
+
+cdef bint _fetch_ahead(const engine_t* engine, Weights weights):
+    """Whether fetching weights ahead makes this processor faster: measured once, on the first large weights.
+
+    On some it gains 15 % over the hardware's own prefetching, on others it loses as much.  It changes
+    no bits.  Small nets always do it: they end before the hardware has noticed.
+    """
+    cdef Py_ssize_t n = weights.nbytes // sizeof(float)
+    cdef uintptr_t key = <uintptr_t>engine
+    cdef unsigned int total = 0
+    cdef int turn
+    if weights.nbytes < SMALL:
+        return True
+    if key not in _ahead and weights.nbytes < LARGE:
+        return _ahead.get(key, False)
+    if key not in _ahead:
+        best = [None, None]
+        for turn in range(2 * MEASURED_TURNS):
+            start = perf_counter_ns()
+            total += engine.read(weights.data, n, turn % 2)
+            elapsed = perf_counter_ns() - start
+            if turn > 1 and (best[turn % 2] is None or elapsed < best[turn % 2]):
+                best[turn % 2] = elapsed
+        _ahead[key] = best[1] < best[0]
+    return _ahead[key]
+
+
 cdef class Network:
     """A loaded network with its own state.
 
@@ -148,6 +181,7 @@ cdef class Network:
         self.work = <float*>_aligned(self.memory, CACHE_LINE)
         self.table = <int64_t*>(self.work + self.work_size)
         self.data = self.weights.data
+        self.ahead = twin.ahead if twin is not None else _fetch_ahead(self.engine, self.weights)
         if twin is not None:
             memcpy(self.work, twin.work, self.own_bytes())
             self.x = self.work + (twin.x - twin.work)
@@ -167,7 +201,7 @@ cdef class Network:
     cdef int step(self, const float* x, float* y) noexcept nogil:
         """One time step; x float[in_size], y float[out_size], may be the same memory.  [owner]; 0 = ok."""
         memcpy(self.x, x, self.in_size * sizeof(float))
-        self.engine.run(self.table, self.n_rows, self.data, self.work, self.eigen)
+        self.engine.run(self.table, self.n_rows, self.data, self.work, self.eigen, self.ahead)
         memcpy(y, self.y, self.out_size * sizeof(float))
         return 0
 
@@ -256,7 +290,7 @@ cdef class Network:
     def read_weights(self):
         """Read every weight once and return a checksum: the floor that ``process`` is measured against.  [owner]"""
         cdef unsigned int total
-        total = self.engine.read(self.data, self.weights.nbytes // sizeof(float))
+        total = self.engine.read(self.data, self.weights.nbytes // sizeof(float), self.ahead)
         return total
 
     @property

@@ -1,0 +1,92 @@
+"""Speed as ratios: candidates take turns in one process, and only calls nobody interrupted count.
+
+Absolute times differ between machines and minutes; what two candidates take in the same milliseconds
+does not.  Every result goes to ``benchmarks/history.jsonl`` with machine, engine and commit.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+HISTORY = Path(__file__).with_name("history.jsonl")
+RUSAGE = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
+
+
+def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int = 1000, calls: int = 1) -> dict[str, float]:
+    """Median nanoseconds per call of each candidate.
+
+    candidates  name -> function without arguments
+    rounds      turns; every candidate is called in each
+    calls       calls timed together, for functions that take less than the clock resolves
+    returns     name -> p50 in ns over the calls during which the thread was not preempted
+    """
+    times: dict[str, list[int]] = {name: [] for name in candidates}
+    clock, usage = time.perf_counter_ns, resource.getrusage
+    for call in candidates.values():
+        call()
+    for _ in range(rounds):
+        for name, call in candidates.items():
+            before = usage(RUSAGE).ru_nivcsw
+            start = clock()
+            for _ in range(calls):
+                call()
+            elapsed = clock() - start
+            if usage(RUSAGE).ru_nivcsw == before:
+                times[name].append(elapsed)
+    for name, found in times.items():
+        if len(found) < rounds // 10:
+            raise RuntimeError(f"{name}: {rounds - len(found)} of {rounds} calls were interrupted; this machine is too busy")
+    return {name: statistics.median(found) / calls for name, found in times.items()}
+
+
+def processor() -> str:
+    """The processor's name, as the system gives it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def commit() -> str:
+    """Short hash of the checkout, with a plus where files were changed; "" outside one."""
+    root = Path(__file__).resolve().parents[1]
+    git = ["git", "-C", str(root)]
+    found = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    if found.returncode:
+        return ""
+    changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False)
+    files = [line for line in changed.stdout.splitlines() if not line.endswith("history.jsonl")]
+    return found.stdout.strip() + ("+" if files else "")
+
+
+def record(benchmark: str, numbers: Mapping[str, float], unit: str = "ns", **about: object) -> None:
+    """Append one result to the history.
+
+    benchmark  its name
+    numbers    candidate -> p50
+    about      whatever else explains them, such as ``ratio=...``
+    """
+    from kelly import backend
+
+    row = {
+        "benchmark": benchmark,
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": commit(),
+        "machine": processor(),
+        "engine": backend(),
+        "unit": unit,
+        "p50": {name: round(value, 1) for name, value in numbers.items()},
+        **about,
+    }
+    with HISTORY.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
