@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
+import random
 import resource
 import statistics
 import subprocess
@@ -31,8 +32,10 @@ def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int = 10
     clock, usage = time.perf_counter_ns, resource.getrusage
     for call in candidates.values():
         call()
+    turns, order = list(candidates.items()), random.Random(0)
     for _ in range(rounds):
-        for name, call in candidates.items():
+        order.shuffle(turns)  # nobody always runs in the caches that another has just filled or emptied
+        for name, call in turns:
             before = usage(RUSAGE).ru_nivcsw
             start = clock()
             for _ in range(calls):
