@@ -116,7 +116,7 @@ cdef class NativePort:
         return taken
 
     def counters(self):
-        """Messages that left, that were refused, that left more than 1 ms late; and the latest of them."""
+        """Messages that left, that were refused; planned ones that left more than 1 ms late, and the latest of them."""
         return {
             "sent_events": kelly_get(&self.port.sent),
             "unsent_events": kelly_port_refused(self.port),
