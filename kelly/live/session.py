@@ -32,6 +32,7 @@ from kelly.errors import AudioFileError, ConfigError, DeviceLostError
 from kelly.generate.conductor import Conductor
 from kelly.generate.settings import ConductorSettings
 from kelly.live.engines import conductor_engines
+from kelly.live.priority import raised
 from kelly.live.stats import Snapshot, latency_row
 from kelly.midi.native import NativeSink
 from kelly.midi.sinks import RtMidiSink, Score, Sink, open_sink
@@ -140,12 +141,13 @@ class Session:
         self._command_lock = threading.Lock()  # several callers, one producer; no real-time thread takes it
         self._switch_interval_s = 0.0
         self.receipts: list[Any] = []
+        self.priorities: dict[str, bool] = {}  # per real-time thread: was its priority granted?
         self._threads = [
             threading.Thread(target=target, name=f"kelly-{name}", daemon=True)
             for name, target in (
-                ("worker", self._worker.run),
+                ("worker", self._raised("worker", self._worker.run)),
                 ("conductor", self._guarded(self._conduct)),
-                ("performer", self._performer.run),
+                ("performer", self._raised("performer", self._performer.run)),
                 ("sink", self._guarded(self._drain)),
                 ("watch", self._watch),
             )
@@ -235,6 +237,10 @@ class Session:
                 self._fail(error)
 
         return run
+
+    def _raised(self, name: str, target: Callable[[], None]) -> Callable[[], None]:
+        """Live, the two loops run at real-time priority where the system grants it."""
+        return raised(name, target, self.priorities) if self.realtime else target
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error

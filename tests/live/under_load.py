@@ -49,7 +49,7 @@ def session(seconds):
         threading.Thread(target=burn, daemon=True).start()
         time.sleep(seconds)
         row = {**session.counters(), "lateness": session._performer.lateness(), "reflex": session._performer.reflex_latency()}
-    return {**row, "sink": type(session.sink).__name__, "description": session.sink.description}
+    return {**row, "priorities": session.priorities, "sink": type(session.sink).__name__, "description": session.sink.description}
 
 
 def wait():
