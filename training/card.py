@@ -48,6 +48,7 @@ class Agreement:
     explained  share of the rule's variance that the net explains, over all learned indices
     top1       share of steps whose most probable index is the rule's; None where no distribution is answered
     divergence mean Kullback-Leibler divergence from the rule, nats, of the net and of the mean answer
+    fields     share of the variance explained per field that varies at all; empty for distributions
     """
 
     steps: int
@@ -56,15 +57,23 @@ class Agreement:
     explained: float
     top1: float | None = None
     divergence: tuple[float, float] | None = None
+    fields: tuple[tuple[str, float], ...] = ()
 
     @classmethod
     def of(cls, spec: NetSpec, found: NDArray[np.float32], wanted: NDArray[np.float32]) -> Agreement:
-        """Compare answers (N, O) with the rule's."""
+        """Compare answers (N, O) with the rule's, over the indices that were learned."""
+        parts = [(field.name, found[:, a:b], wanted[:, a:b]) for field in spec.output.fields for a, b in [(field.start, field.stop)]
+                 if field.teacher != "rule"]  # fmt: skip
+        learned = [i for i in range(spec.output.size) if i not in spec.output.rule_indices()]
+        found, wanted = found[:, learned], wanted[:, learned]
         mean = wanted.mean(0)
         explained = 1 - float(((found - wanted) ** 2).sum() / ((wanted - mean) ** 2).sum())
         error, of_mean = float(np.abs(found - wanted).mean()), float(np.abs(wanted - mean).mean())
         if spec.output.activation != "softmax":
-            return cls(len(found), error, of_mean, explained)
+            fields = tuple(
+                (name, 1 - float(((a - b) ** 2).sum() / ((b - b.mean(0)) ** 2).sum())) for name, a, b in parts if b.std(0).max() > 1e-3
+            )
+            return cls(len(found), error, of_mean, explained, fields=fields)
         top1 = float((found.argmax(1) == wanted.argmax(1)).mean())
         pair = tuple(
             float((wanted * np.log((wanted + 1e-9) / (guess + 1e-9))).sum(1).mean()) for guess in (found, mean[None])
@@ -100,6 +109,7 @@ def write_card(path: Path, spec: NetSpec, agreement: Agreement, seed: int, taugh
         f"- Material: {taught:,} sequences drawn by training/material.py, {held_out:,} more to choose the"
         f" epoch, {held_out:,} more for the figure below",
         f"- Agreement with the rule: {agreement.text}",
+        *([f"- Variance explained per field: {', '.join(f'{name} {share:.2f}' for name, share in agreement.fields)}"] if agreement.fields else []),
         f"- Filled by the rule, not learned: {', '.join(ruled) if ruled else 'nothing'}",
         "- Licence: MIT, as the rest of kelly",
         "",

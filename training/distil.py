@@ -176,9 +176,8 @@ def agree(spec: NetSpec, path: Path, held: Material) -> Agreement:
     for x, answer in zip(held.x, found, strict=True):
         network.reset()
         network.process(np.ascontiguousarray(x), answer)
-    learned = [i for i in range(spec.output.size) if i not in spec.output.rule_indices()]
     keep = held.weight > 0
-    return Agreement.of(spec, found[keep][:, learned], held.y[keep][:, learned])
+    return Agreement.of(spec, found[keep], held.y[keep])
 
 
 def recognizer_bank(seed: int, quick: bool) -> Material:

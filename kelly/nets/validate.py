@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from kelly._rt.net.layers import LayerSpec
 from kelly.errors import ModelError
 from kelly.nets.catalog import NET_NAMES, check_spec
-from kelly.nets.json import LayerSpec, Model, inspect_model
+from kelly.nets.json import Model, inspect_model
 from kelly.nets.load import network_from
 from kelly.nets.processor import VECTOR_TOLERANCE, vector_error, vector_fault
 

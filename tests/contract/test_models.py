@@ -1,0 +1,168 @@
+"""The weights that ship with kelly: sound files, PyTorch's numbers, and what their cards say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kelly
+from kelly._rt.contract import CONTRACT_VERSION, EMBEDDING, NET_NAMES, net_spec
+from kelly._rt.stream.rules import Rule
+from kelly.nets.json import read_model
+from kelly.nets.store import PACKAGE_MODELS
+
+RECURRENT = ("emotionrecognizer", "melodytransformer")
+
+
+@pytest.fixture(scope="module")
+def processor():
+    return kelly.MultiModelProcessor(PACKAGE_MODELS, strict=True)
+
+
+@pytest.fixture(scope="module")
+def unseen():
+    """Material from a seed that no training used."""
+    from training import material
+
+    rng = np.random.default_rng(20_000)
+    bank = material.recognizer(rng, 6)
+    moods = material.embeddings(rng, bank, 400)
+    makers = (material.melody, material.harmony, material.dynamics, material.groove)
+    drawn = (material.melody(rng, moods[:60]), *(make(rng, moods) for make in makers[1:]))
+    return dict(zip(NET_NAMES, (bank, *drawn), strict=True))
+
+
+def test_all_five_ship_and_load(processor):
+    assert dict(processor.sources) == dict.fromkeys(NET_NAMES, "model")
+    total = sum(slot.path.stat().st_size for slot in processor.slots)
+    assert total < 11e6  # they travel in every clone and wheel
+
+
+@pytest.mark.parametrize("name", NET_NAMES)
+def test_embedded_vectors_are_a_real_run_and_hold(processor, name):
+    slot = processor.slot(name)
+    model = read_model(slot.path)
+    assert model.vectors is not None
+    assert len(model.vectors.input) >= 16
+    assert np.ptp(model.vectors.output, axis=0).max() > 0.01  # not a constant
+    assert slot.vector_error <= 1e-5
+
+
+@pytest.mark.parametrize("name", NET_NAMES)
+def test_metadata_and_card_say_what_they_are(processor, name):
+    slot = processor.slot(name)
+    metadata = read_model(slot.path).metadata
+    spec = net_spec(name)
+    assert metadata["net"] == name
+    assert metadata["contract"] == CONTRACT_VERSION
+    assert "distilled" in metadata["taught_by"]
+    assert metadata["rule_indices"] == list(spec.output.rule_indices())
+    card = (slot.path.parent / "CARD.md").read_text(encoding="utf-8")
+    for words in ("Distilled from kelly's own fallback rule", f"contract {CONTRACT_VERSION}", metadata["created_by"], "What it cannot do"):
+        assert words in card
+    for index in spec.output.rule_indices():
+        assert spec.output.index_names()[index] in card
+
+
+def torch_layers(model):
+    """The file's network rebuilt in PyTorch."""
+    import torch
+    from torch import nn
+
+    made = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "softmax": lambda: nn.Softmax(-1)}
+    layers = []
+    with torch.no_grad():
+        for spec in model.layers:
+            w = [torch.from_numpy(np.array(array)) for array in spec.weights]
+            if spec.type == "lstm":
+                layer = nn.LSTM(spec.in_size, spec.out_size, batch_first=True)
+                layer.weight_ih_l0.copy_(w[0].T)
+                layer.weight_hh_l0.copy_(w[1].T)
+                layer.bias_ih_l0.copy_(w[2])
+                layer.bias_hh_l0.zero_()
+            else:
+                layer = nn.Linear(spec.in_size, spec.out_size)
+                layer.weight.copy_(w[0].T)
+                layer.bias.copy_(w[1])
+            layers.append(layer)
+            if spec.activation:
+                layers.append(made[spec.activation]())
+    return layers
+
+
+@pytest.mark.parametrize("name", NET_NAMES)
+def test_kelly_computes_what_pytorch_computes(processor, unseen, name):
+    """1e-5 over a whole sequence with carried state: two roundings of the same sums."""
+    import torch
+
+    network = processor.slot(name).network
+    x = unseen[name].x
+    x = x[0] if name in RECURRENT else np.ascontiguousarray(x[:, 0])
+    y = torch.from_numpy(x)[None]
+    with torch.no_grad():
+        for layer in torch_layers(read_model(processor.slot(name).path)):
+            y = layer(y)
+            y = y[0] if isinstance(y, tuple) else y
+    network.reset()
+    np.testing.assert_allclose(network(x), y[0].numpy(), atol=1e-5, rtol=0)
+    network.reset()
+
+
+# Share of the rule's variance explained on unseen material, and for distributions the share of equal
+# first choices: each bar lies a little under what the cards report, so that a rule that is changed
+# without training its net again is noticed.
+BARS = {
+    "emotionrecognizer": (0.70, 0.0),
+    "melodytransformer": (0.85, 0.85),
+    "harmonypredictor": (0.95, 0.90),
+    "dynamicsengine": (0.98, 0.0),
+    "groovepredictor": (0.97, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", NET_NAMES)
+def test_the_nets_agree_with_the_rules_that_taught_them(processor, unseen, name):
+    from training.distil import agree
+
+    agreement = agree(net_spec(name), processor.slot(name).path, unseen[name])
+    explained, top1 = BARS[name]
+    assert agreement.explained >= explained
+    assert agreement.error < 0.6 * agreement.of_mean
+    if agreement.top1 is not None:
+        assert agreement.top1 >= top1
+
+
+def test_the_recognizer_hears_valence_arousal_and_tension_as_the_rule_does(processor):
+    """On a recording that no training used: the bundled demo, settled for 5 s."""
+    import soundfile
+
+    samples, rate_hz = soundfile.read(PACKAGE_MODELS.parent / "audio" / "demo.ogg", dtype="float32")
+    rows = kelly.extract_features(samples, rate_hz)
+    network = processor.clone_engine("emotionrecognizer")
+    network.reset()
+    found, wanted = network(rows)[125:, :3], Rule("emotionrecognizer")(rows)[125:, :3]
+    assert np.abs(found - wanted).mean() < 0.12
+
+
+def test_the_recognizer_does_not_drift_within_ten_minutes(processor, unseen):
+    """The same 20 s over and over: minute ten feels as minute two did."""
+    network = processor.clone_engine("emotionrecognizer")
+    network.reset()
+    answers = network(np.tile(unseen["emotionrecognizer"].x[0, 100:600], (30, 1)))
+    early, late = answers[2500:5000].mean(0), answers[-2500:].mean(0)
+    assert np.isfinite(answers).all()
+    assert np.abs(early - late)[: EMBEDDING["family"].start].max() < 0.01
+
+
+def test_silence_and_noise_leave_every_answer_in_range(processor):
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([
+        kelly.extract_features(np.zeros(48_000, np.float32), 48_000),
+        kelly.extract_features((1e-4 * rng.standard_normal(96_000)).astype(np.float32), 48_000),
+        kelly.extract_features(rng.uniform(-1, 1, 96_000).astype(np.float32), 48_000),
+    ])  # fmt: skip
+    processor.reset()
+    result = processor.run_full_pipeline(rows)
+    for y in (result.embedding, result.melody, result.harmony, result.dynamics, result.groove):
+        assert np.isfinite(y).all()
+        assert np.abs(y).max() <= 1
