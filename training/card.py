@@ -91,7 +91,7 @@ class Agreement:
         return words
 
 
-def write_card(path: Path, spec: NetSpec, agreement: Agreement, seed: int, taught: int, held_out: int) -> None:
+def write_card(path: Path, spec: NetSpec, agreement: Agreement, command: str, taught: int, held_out: int) -> None:
     """Write CARD.md."""
     names = spec.output.index_names()
     ruled = [f"{i} {names[i]}" for i in spec.output.rule_indices()]
@@ -105,7 +105,7 @@ def write_card(path: Path, spec: NetSpec, agreement: Agreement, seed: int, taugh
         "",
         f"- Layers: {layers}; {spec.parameters:,} parameters",
         f"- In: `{spec.input.name}`; out: `{spec.output.name}` (kelly/_rt/contract.py, contract {CONTRACT_VERSION})",
-        f"- Made by: `python -m training.distil {spec.name} --seed {seed}`",
+        f"- Made by: `{command}`",
         f"- Material: {taught:,} sequences drawn by training/material.py, {held_out:,} more to choose the"
         f" epoch, {held_out:,} more for the figure below",
         f"- Agreement with the rule: {agreement.text}",

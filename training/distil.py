@@ -79,7 +79,7 @@ def distil(net: str, seed: int, output: Path, quick: bool, bank: Material) -> Ag
     layers = student.folded()
     path = _export(spec, layers, held, seed, output)
     agreement = agree(spec, path, held)
-    write_card(path.parent / "CARD.md", spec, agreement, seed, len(taught.x), held_out)
+    write_card(path.parent / "CARD.md", spec, agreement, _command(spec, seed), len(taught.x), held_out)
     print(f"{net}: {agreement.text}", flush=True)
     return agreement
 
@@ -159,7 +159,7 @@ def _export(spec: NetSpec, layers: list[torch.nn.Module], held: Material, seed: 
             answered = run(layers, torch.from_numpy(given)[:, None])[0][:, 0].numpy()
     metadata = {
         "net": spec.name, "contract": CONTRACT_VERSION, "taught_by": "kelly's own fallback rule (distilled)",
-        "created_by": f"python -m training.distil {spec.name} --seed {seed}", "seed": seed,
+        "created_by": _command(spec, seed), "seed": seed,
         "rule_indices": list(spec.output.rule_indices()),
     }  # fmt: skip
     path = export_model(layers, output / spec.name / "model.json", metadata=metadata, vectors=(given, answered))
@@ -167,6 +167,11 @@ def _export(spec: NetSpec, layers: list[torch.nn.Module], held: Material, seed: 
     if not report.ok:
         raise SystemExit("\n".join(str(fault) for fault in report.faults))
     return path
+
+
+def _command(spec: NetSpec, seed: int) -> str:
+    """What makes these weights again; the number of threads decides the order of PyTorch's sums."""
+    return f"python -m training.distil {spec.name} --seed {seed} --threads {torch.get_num_threads()}"
 
 
 def agree(spec: NetSpec, path: Path, held: Material) -> Agreement:

@@ -12,6 +12,17 @@ from kelly.nets.export import export_model
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Nets this small only lose time to PyTorch's thread pool, most of all on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def bank():
     """Two short pieces and two walks."""
