@@ -160,16 +160,22 @@ def test_upbeat_start_with_given_tempo_is_found():
     st.sampled_from([44_100, 48_000, 96_000]),
 )
 def test_grid_never_jumps(gaps, bpm, rate):
-    """Whatever the rhythm: counts rise by one, beats ascend, and the next beat lies where it was announced."""
+    """Whatever the rhythm: counts rise by one, beats ascend, and each lies where the last ticks before announced it."""
     onsets = 0.3 + np.cumsum(gaps)
     ticks = Tracker(rate, tempo_bpm=bpm).run(played(onsets, min(onsets[-1] + 5.0, 60.0), rate=rate))
     known = ticks[ticks["beat_count"] >= 0]
     counts, first = np.unique(known["beat_count"], return_index=True)
     assert (np.diff(known["beat_count"]) >= 0).all()
     assert counts.tolist() == list(range(len(counts)))
-    frames, lengths = known["beat_frame"][first], known["beat_frames"][first]
-    assert (np.diff(frames) > 0).all()
-    assert np.abs(np.diff(frames) - lengths[:-1]).max(initial=0.0) <= 1.0
+    last = np.r_[first[1:] - 1, len(known) - 1]
+    assert (np.diff(known["beat_frame"][first]) > 0).all()
+    assert (known["beat_frame"][first] == known["beat_frame"][last]).all()
+    announced = known["beat_frame"] + known["beat_frames"]
+    assert np.abs(known["beat_frame"][first[1:]] - announced[last[:-1]]).max(initial=0.0) <= 1.0
+    position = (known["frame"] - known["beat_frame"]) / known["beat_frames"]
+    for count in counts[1:-1]:
+        own = announced[(known["beat_count"] == count) & (position > 0.5)]
+        assert len(own) < 2 or np.ptp(own) <= 1e-6  # fixed half a beat ahead at the latest
     assert (known["beat_frame"] <= known["frame"]).all()
     assert (known["beat_in_bar"] < 4).all()
 

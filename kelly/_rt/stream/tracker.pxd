@@ -53,7 +53,7 @@ cdef struct pulse_state:
     int first[N_PERIODS]
     int head[N_PERIODS]
     double peak, mean
-    double period_hops, phase, confidence
+    double period_hops, phase, confidence, frame
 
 
 cdef struct grid_state:
@@ -62,8 +62,8 @@ cdef struct grid_state:
     double beat, next, period
     int64_t count, bar_shift
     double confidence, trusted_s, away_s
-    int locked, astray
-    double error_sum, error_weight
+    int locked, astray, corrected
+    double error_sum, error_weight, bias
     int settled
     double onset_frames[N_ONSETS]
     double onset_weights[N_ONSETS]

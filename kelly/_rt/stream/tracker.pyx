@@ -149,7 +149,7 @@ cdef class Tracker:
         # features, embedding: of this hop, or NULL; not needed by today's tracking
         cdef double position, bar_s = 2.0
         cdef int64_t coming, phrase = self.phrase_bars * self.grid.beats_per_bar
-        pulse_tick(&self.pulse)
+        pulse_tick(&self.pulse, <double>self.frame)
         out.frame, out.index = self.frame, self.index
         self.index += 1
         grid_tick(&self.grid, &self.pulse, <double>self.frame, self.level.open, self.level.silence_s, out)

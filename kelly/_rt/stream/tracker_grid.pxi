@@ -1,8 +1,8 @@
 # The grid: numbered beats on the stream's clock, the one thing everybody plays on.
 #
 # Beat 0 is the first onset.  From then on the count rises by one per beat and nothing renumbers it:
-# the length of the coming beat is fixed when the beat begins, and tempo and phase are corrected by
-# that length alone.  So `beat + beat_frames` in a tick is where the next beat will be.
+# tempo and phase are corrected by the length of the beat that runs, once in each beat, when a fifth of
+# it has passed.  From then on `beat + beat_frames` in a tick is exactly where the next beat will be.
 #
 # Tracked: the pulse belief leads, the player's onsets near a beat trim.  While nothing is trusted the
 # grid may be bent by half a beat at once; when trusted, only after the pulse has insisted for beats.
@@ -13,9 +13,16 @@
 cdef double PULSE_LATENCY_S = 0.012  # from an attack to the head of the pulse's beat
 cdef double NEAR_BEATS = 0.13  # an onset this near to a beat means that beat
 cdef int SETTLE_BEATS = 16
-cdef double TRUST = 0.45
+cdef double CORRECT_BEATS = 0.2  # of a beat, before it is corrected
+cdef double PHASE_GAIN = 0.5  # of what the next beat would be off
+cdef double PERIOD_GAIN = 0.1  # of the same, into the period
+cdef double PERIOD_PULL = 0.15  # of the difference between the pulse's period and the grid's
+cdef double OCTAVE = 0.12  # relative difference of periods that is no drift
+cdef double ASTRAY = 0.18  # beats off that are no drift
+cdef int ASTRAY_BEATS = 4
+cdef double TRUST = 0.45  # confidence, for TRUST_S: locked
 cdef double TRUST_S = 1.0
-cdef double DISTRUST = 0.15
+cdef double DISTRUST = 0.15  # for 3 s: no longer
 cdef double REST_S = 4.0  # after such a silence nothing is trusted
 
 
@@ -95,45 +102,56 @@ cdef void grid_next_given(grid_state* s) noexcept nogil:
     s.next += clamp(shift, -0.5 * s.period, 0.5 * s.period)
 
 
-cdef void grid_next_tracked(grid_state* s, const pulse_state* pulse, double frame) noexcept nogil:
+cdef void grid_correct(grid_state* s, const pulse_state* pulse) noexcept nogil:
+    # Once in every tracked beat, when what began on it has been heard: stretch it towards the pulse.
     cdef double heard = pulse.period_hops * HOP_S * s.rate
-    cdef double coming = frame - PULSE_LATENCY_S * s.rate + (1.0 - pulse.phase) * heard
+    cdef double coming = pulse.frame - PULSE_LATENCY_S * s.rate + (1.0 - pulse.phase) * heard
     cdef double off, trim, limit
-    cdef bint octave = fabs(heard / s.period - 1.0) > 0.08
+    cdef bint octave = fabs(heard / s.period - 1.0) > OCTAVE
     if not s.locked:
         s.period, octave = heard, False
     elif not octave:
-        s.period += 0.1 * (heard - s.period)
+        s.period += PERIOD_PULL * (heard - s.period)
     off = wrap((coming - (s.beat + s.period)) / heard) * heard
-    trim = s.error_sum / s.error_weight if s.error_weight > 0.0 else 0.0
-    s.error_sum *= 0.3
-    s.error_weight *= 0.3
+    if s.error_weight > 0.0:
+        trim = s.error_sum / s.error_weight
+        if fabs(trim - off) < 0.1 * s.period:
+            s.bias += 0.1 * (clamp(trim - off, -0.03 * s.rate, 0.03 * s.rate) - s.bias)
+    s.error_sum = s.error_weight = 0.0
+    off += s.bias
     if not s.locked:
         s.next = s.beat + s.period + pulse.confidence * off
-    elif octave or fabs(off) > 0.12 * s.period:
+    elif octave or fabs(off) > ASTRAY * s.period:
         s.astray += 1 if pulse.confidence > TRUST else 0
         s.next = s.beat + s.period
-        if s.astray >= 5:  # the player is elsewhere, and surely
+        if s.astray >= ASTRAY_BEATS:  # the player is elsewhere, and surely
             s.period, s.astray = heard, 0
-            off = wrap((coming - (s.beat + s.period)) / heard) * heard
+            off = wrap((coming - (s.beat + s.period)) / heard) * heard + s.bias
             s.next = s.beat + s.period + off
     else:
         s.astray = max(0, s.astray - 1)
-        limit = 0.06 * s.period
-        s.period += 0.04 * clamp(trim, -limit, limit)
-        s.next = s.beat + s.period + clamp(0.3 * trim if s.error_weight > 0.0 else 0.15 * off, -limit, limit)
+        limit = 0.1 * s.period
+        s.period += PERIOD_GAIN * clamp(off, -limit, limit)
+        s.next = s.beat + s.period + clamp(PHASE_GAIN * off, -limit, limit)
 
 
 cdef bint grid_advance(grid_state* s, const pulse_state* pulse, double frame) noexcept nogil:
     # Step over the next beat if it has come; True when it has.
-    if s.count < 0 or s.next > frame:
+    if s.count < 0:
+        return False
+    if not s.given and not s.corrected and frame - s.beat >= CORRECT_BEATS * s.period:
+        s.corrected = 1
+        grid_correct(s, pulse)
+        s.next = max(s.next, frame + 0.2 * s.period)
+    if s.next > frame:
         return False
     s.beat = s.next
     s.count += 1
+    s.corrected = 0
     if s.given:
         grid_next_given(s)
     else:
-        grid_next_tracked(s, pulse, frame)
+        s.next = s.beat + s.period
     return True
 
 

@@ -9,12 +9,18 @@
 #         period, tempo changes at beats only).  Ours: one beat instead of a bar, causal, a plain
 #         spectral flux, and the octave prior kept alive as the floor of the belief.
 
+# Set on rendered pieces: steady, drifting, syncopated, swung, one voice to a band.
 cdef double PULSE_PRIOR_BPM = 115.0
 cdef double PULSE_PRIOR_OCTAVES = 0.45
 cdef double PULSE_PRIOR_WEIGHT = 0.35  # of the prior, applied again at every beat: octaves stay near it
-cdef double PULSE_STIFFNESS = 70.0
+cdef double PULSE_STIFFNESS = 70.0  # a change of 1 % from beat to beat costs 0.7 nats
+cdef double PULSE_FLOOR = 2e-4  # belief kept for every other tempo and phase, so that an error can be left
 cdef int PULSE_HEAD = 16  # the head of a beat is a 16th of it
-cdef double PULSE_FLOOR = 2e-4
+cdef double PULSE_MEAN = 0.03  # per hop: the envelope's mean of 0.3 s is what "nothing begins" means
+cdef double PULSE_PEAK = 0.997  # per hop: the peak that counts as one falls in 3.3 s
+cdef double PULSE_DEEP = 0.7
+cdef double PULSE_LEAST = 0.02  # strength of nothing
+cdef double PULSE_UP = 0.55  # below 1: neighbouring hops of an envelope are no independent witnesses
 
 
 cdef void pulse_prepare(pulse_state* s) noexcept nogil:
@@ -49,7 +55,7 @@ cdef void pulse_clear(pulse_state* s) noexcept nogil:
             s.belief[s.first[i] + j] = s.floor_[i]
     s.peak = s.mean = 0.0
     s.period_hops = 60.0 / PULSE_PRIOR_BPM / HOP_S
-    s.phase = s.confidence = 0.0
+    s.phase = s.confidence = s.frame = 0.0
 
 
 cdef void pulse_hop(pulse_state* s, double flux, int open) noexcept nogil:
@@ -69,11 +75,11 @@ cdef void pulse_hop(pulse_state* s, double flux, int open) noexcept nogil:
                 s.belief[cell] += moved * s.change[i * N_PERIODS + k]
     if not open:
         return  # in a rest the pulse goes on as it was
-    s.mean += (flux - s.mean) * 0.02  # 0.5 s
-    s.peak = max(flux, s.peak * 0.997)  # 3.3 s
-    strength = clamp((flux - s.mean) / (s.peak - 0.7 * s.mean + 1e-9), 0.02, 0.95)
+    s.mean += (flux - s.mean) * PULSE_MEAN
+    s.peak = max(flux, s.peak * PULSE_PEAK)
+    strength = clamp((flux - s.mean) / (s.peak - PULSE_DEEP * s.mean + 1e-9), PULSE_LEAST, 0.95)
     ratio = strength * (PULSE_HEAD - 1) / (1.0 - strength)
-    up = <float>pow(ratio, 0.8)
+    up = <float>pow(ratio, PULSE_UP)
     for i in range(N_PERIODS):
         p = PERIOD_MIN + i
         for j in range((p + PULSE_HEAD // 2) // PULSE_HEAD):
@@ -81,8 +87,8 @@ cdef void pulse_hop(pulse_state* s, double flux, int open) noexcept nogil:
             s.belief[s.first[i] + (cell if cell < p else cell - p)] *= up
 
 
-cdef void pulse_tick(pulse_state* s) noexcept nogil:
-    # Normalise, keep the floor, and read period, phase (0..1 since the beat) and confidence.
+cdef void pulse_tick(pulse_state* s, double frame) noexcept nogil:
+    # Normalise, keep the floor, and read period, phase (0..1 since the beat, at `frame`) and confidence.
     cdef int i, j, p, cell, best = 0, bin_
     cdef double total = 0.0, scale, cluster, top = -1.0, near
     cdef double mass[N_PERIODS]
@@ -129,4 +135,5 @@ cdef void pulse_tick(pulse_state* s) noexcept nogil:
     s.period_hops = period / cluster if cluster > 1e-12 else s.period_hops
     s.phase = (best + 0.5 + (y / x if x > 1e-12 else 0.0)) / N_PHASES
     s.phase -= floor(s.phase)
+    s.frame = frame
     s.confidence = clamp(top, 0.0, 1.0)  # belief in this period and this phase, of all
