@@ -27,6 +27,7 @@ class Piece:
 
     style  block, pop, arpeggio, strum, pads or band
     shift  semitones up from C (or from A in minor)
+    sway   the beat grows and shrinks by this share over 48 beats, as that of somebody without a click
     """
 
     style: str
@@ -36,6 +37,7 @@ class Piece:
     mode: int
     shift: int = 0
     seconds: float = 40.0
+    sway: float = 0.0
     seed: int = 0
 
     @property
@@ -53,15 +55,19 @@ class Piece:
     def n_bars(self) -> int:
         return int(self.seconds * self.bpm / 240.0)
 
+    def time_s(self, beat: float | np.ndarray) -> float | np.ndarray:
+        angle = 2.0 * np.pi / 48.0
+        return LEAD_S + (beat + self.sway / angle * (1.0 - np.cos(angle * beat))) * 60.0 / self.bpm
+
     def beats_s(self) -> np.ndarray:
-        return LEAD_S + np.arange(4 * self.n_bars) * 60.0 / self.bpm
+        return self.time_s(np.arange(4 * self.n_bars))
 
     def chord_at(self, beat: int) -> Chord:
         bar = self.bars[beat // 4 % len(self.bars)]
         return bar[beat % 4 * len(bar) // 4]
 
     def __str__(self) -> str:
-        return f"{self.style}-{self.bpm:g}-{self.tonic}{'M' if self.mode > 0 else 'm'}{self.shift}"
+        return f"{self.style}-{self.bpm:g}-{self.tonic}{'M' if self.mode > 0 else 'm'}{self.shift}{'~' if self.sway else ''}"
 
 
 def _close(chord: Chord, low: int) -> list[int]:
@@ -126,7 +132,7 @@ def write_midi(piece: Piece, path: Path) -> None:
     for beat, length, channel, pitch, velocity in notes(piece):
         if beat not in shifts:
             shifts[beat] = float(np.clip(random.normal(0, JITTER_S), -0.02, 0.02))
-        start = LEAD_S + beat * 60.0 / piece.bpm + shifts[beat]
+        start = piece.time_s(beat) + shifts[beat]
         loud = int(np.clip(velocity + random.normal(0, 5), 1, 127))
         messages.append((start, 1, mido.Message("note_on", channel=channel, note=pitch, velocity=loud)))
         messages.append((start + length * 60.0 / piece.bpm, 0, mido.Message("note_off", channel=channel, note=pitch)))
@@ -173,4 +179,9 @@ PIECES = (
     Piece("band", "Am | F | C | G", 98, 9, -1, 2),
     Piece("band", "Am | Dm | G | C | F | Dm | E7 | Am", 160, 9, -1, 5),
     Piece("band", "C | Am | F | G", 66, 0, 1, 6),
+)
+
+SWAYING = tuple(
+    Piece(style, POP, bpm, 0, 1, shift, sway=0.06)
+    for style, bpm, shift in (("pop", 100, 2), ("block", 112, 7), ("arpeggio", 96, 4), ("band", 126, 0))
 )

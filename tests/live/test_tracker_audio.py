@@ -7,7 +7,7 @@ harder: these pieces guard against regressions, they do not estimate quality in 
 
 import numpy as np
 import pytest
-from pieces import LEAD_S, PIECES, RATE, Piece, render
+from pieces import LEAD_S, PIECES, RATE, SWAYING, Piece, render
 
 from kelly._rt.layout import dtype
 from kelly._rt.stream.features import FeatureExtractor
@@ -52,7 +52,7 @@ def errors_s(ticks, piece: Piece, factor=1.0):
     truth = piece.beats_s()
     spacing = 60.0 / piece.bpm / max(factor, 1.0)
     times = times[(times > LEAD_S + SETTLED_S) & (times < truth[-1])]
-    place = (times - LEAD_S) / spacing
+    place = np.interp(times, truth, np.arange(len(truth))) * max(factor, 1.0)
     return (place - np.round(place)) * spacing
 
 
@@ -92,6 +92,17 @@ def test_tempo_and_beats_lock(heard):
     assert all(row[3] < 0.03 for row in rows)
     assert all(abs(row[4]) < 0.025 and row[5] >= 0.95 for row in rows)
     assert np.mean([row[2] == 1.0 for row in rows]) >= 0.8
+
+
+@pytest.mark.parametrize("piece", SWAYING, ids=str)
+def test_a_swaying_player_is_followed(piece, tmp_path):
+    """Tempo wandering by 6 % up and down every 48 beats: still 90 % of the beats within 40 ms, never unlocked."""
+    ticks = Tracker(RATE).run(analyses_of(render(piece, tmp_path)))
+    late = ticks[(ticks["frame"] > (LEAD_S + SETTLED_S) * RATE) & (ticks["frame"] < piece.beats_s()[-1] * RATE)]
+    errors = errors_s(ticks, piece, octave(np.median(late["tempo_bpm"]), piece.bpm))
+    print(f"{piece!s:18s} median {np.median(errors):+.3f} near {np.mean(np.abs(errors) < 0.040):.2f}")
+    assert late["locked"].all()
+    assert np.mean(np.abs(errors) < 0.040) >= 0.90
 
 
 def test_given_tempo_beats_are_within_25_ms_after_two_bars(heard):
