@@ -115,6 +115,7 @@ EXTENSIONS = [
     extension("kelly._rt.stream.rules"),
     extension("kelly._rt.stream.worker"),
     extension("kelly._rt.stream.performer"),
+    extension("kelly._rt.stream.pipeline"),
 ]
 EXTENSIONS = [e for e in EXTENSIONS if (ROOT / e.sources[0]).exists()]
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "AsyncPipeline": "kelly.nets.pipeline",
     "AudioDeviceError": "kelly.errors",
     "AudioFileError": "kelly.errors",
     "BackendUnavailableError": "kelly.errors",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import kelly
 
 NAMES = [
-    "AudioDeviceError", "AudioFileError", "BackendUnavailableError", "ConfigError", "DataError", "DeviceError",
+    "AsyncPipeline", "AudioDeviceError", "AudioFileError", "BackendUnavailableError", "ConfigError", "DataError", "DeviceError",
     "DeviceLostError", "InferenceResult", "KellyError", "MidiFileError", "MidiPortError", "ModelError",
     "ModelFormatError", "ModelShapeError", "MultiModelProcessor", "Network", "NotPreparedError", "Session",
     "UnknownLayerError", "ValidationReport", "backend", "extract_features", "load_config", "load_network", "render",

@@ -19,6 +19,8 @@ ROOTS = {
     "Worker__loop": "worker",
     # [performer]
     "perform": "performer",
+    # [pipeline]
+    "PipelineLoop__loop": "pipeline",
     # [jack], a native port's own
     "kelly_jack_process": "midi_jack",
     # what the loops reach through objects and tables, named again so that nothing depends on their callers
@@ -53,8 +55,8 @@ WITH_CLOCK = {"clock_gettime", "nanosleep"}
 OF_JACK = {f"jack->{name}" for name in ("port_get_buffer", "midi_clear_buffer", "midi_event_reserve", "get_cycle_times", "get_time")}
 """What JACK's own documentation allows in its process callback."""
 
-CLOCKED = {"Worker__loop", "perform"}
-"""These two loops may also look at the clock and take their one timed sleep."""
+CLOCKED = {"Worker__loop", "perform", "PipelineLoop__loop"}
+"""These loops may also look at the clock and take their one timed sleep."""
 
 INDIRECT = {
     "engine->run": r"__pyx_f_\w+\dengine_[a-z0-9]+_run",
