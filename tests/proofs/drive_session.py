@@ -3,7 +3,8 @@
 usage: drive_session.py GUARD SECONDS [plant] [device=NAME]
 
 Without a device the bundled demo comes from a C thread in blocks of 128 frames through the production
-callback; with one, PortAudio calls it.  A Python thread burns the GIL all the while.
+callback, and the performer plays a port that nobody empties; with one, PortAudio calls the callback
+and the notes leave by a virtual port.  A Python thread burns the GIL all the while.
 """
 
 import ctypes
@@ -15,10 +16,12 @@ import numpy as np
 import soundfile
 
 from kelly._rt.stream.capture import Capture
+from kelly._rt.stream.native_midi import open_idle
 from kelly.audio import sources
 from kelly.config import Config, EngineConfig
 from kelly.live.session import Session
-from kelly.midi.sinks import MemorySink
+from kelly.midi.native import NativeSink
+from kelly.midi.sinks import open_sink
 
 ZONES = {"callback": 1, "worker": 2, "performer": 3}
 KINDS = ("allocations", "frees", "locks", "waits", "sleeps", "files", "python")
@@ -98,13 +101,14 @@ guard.guard_plant(int("plant" in sys.argv))
 threading.Thread = WatchedThread
 sources.Capture = Watched
 source = PumpSource() if device is None else sources.LiveSource(sources.find_input(device), block_frames=0)
-session = Session(Config(engine=EngineConfig(reflex_note=76)), source=source, sink=MemorySink())
+sink = NativeSink(open_idle(0.004)) if device is None else open_sink("virtual")[0]
+session = Session(Config(engine=EngineConfig(reflex_note=76)), source=source, sink=sink)
 threading.Thread(target=burn, daemon=True).start()
 session.start()
 session.wait(None if device is None else seconds)
 session.close()
 
-report = {"counters": {k: int(v) for k, v in session.counters().items()}, "notes": len(session.sink.events)}
+report = {"counters": {k: int(v) for k, v in session.counters().items()}, "sink": type(sink).__name__}
 for name, zone in ZONES.items():
     numbers = (ctypes.c_int64 * (2 + len(KINDS)))()
     guard.guard_report(zone, numbers)
