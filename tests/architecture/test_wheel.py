@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 import sysconfig
 import tarfile
@@ -14,30 +12,9 @@ from pathlib import Path
 import pytest
 
 from kelly._rt.contract import NET_NAMES
+from tests.architecture.checkout import ROOT, run
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow  # compiles every extension anew: minutes on two cores
-
-
-def run(*words, cwd, **more):
-    done = subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True, timeout=900, **more)
-    assert done.returncode == 0, f"{words}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-    return done
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """The tracked files of this tree, as a clone would have them."""
-    copy = tmp_path_factory.mktemp("checkout") / "kelly"
-    names = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout.split("\0")
-    for name in filter(None, names):
-        source, target = ROOT / name, copy / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_symlink():
-            target.symlink_to(os.readlink(source))
-        elif source.is_file():
-            shutil.copy2(source, target)
-    return copy
 
 
 @pytest.fixture(scope="module")
