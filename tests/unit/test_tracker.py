@@ -153,6 +153,33 @@ def test_upbeat_start_with_given_tempo_is_found():
     assert error[17:].max() < 0.025
 
 
+@pytest.mark.parametrize("late_s", [0.0, 0.2])
+def test_given_tempo_after_a_long_rest(late_s):
+    """Six seconds of silence: who comes back on the grid finds it, who comes back beside it is followed in four bars."""
+    back = 16.5 + late_s
+    records = played(np.concatenate([np.arange(0.5, 10.5, 0.5), np.arange(back, 40, 0.5)]), 40.0)
+    records["level_db"][(records["frame"] > 10.5 * RATE) & (records["frame"] < back * RATE)] = -90.0
+    ticks = Tracker(RATE, tempo_bpm=120.0).run(records)
+    frames = beats(ticks) / RATE
+    error = np.abs((frames - back) * 2 - np.round((frames - back) * 2)) / 2
+    assert error[frames > back + 8.5].max() < 0.025
+    if late_s == 0.0:
+        assert error[8:].max() < 0.010
+    last = ticks[ticks["frame"] > 30 * RATE]
+    np.testing.assert_allclose(last["beat_frames"], 24_000.0, rtol=1e-11)
+
+
+@pytest.mark.parametrize("pickup", [1, 2, 3])
+def test_a_pickup_moves_the_bar_line_but_renumbers_nothing(pickup):
+    """Chords change one, two or three beats after the first note, then every four: bars begin there within 12 s."""
+    chord_at = bars_of(POP, 120, start_s=0.5 + pickup * 0.5)
+    ticks = Tracker(RATE).run(played(np.arange(0.5, 30, 0.5), 30.0, chord_at))
+    known = ticks[ticks["beat_count"] >= 0]
+    assert set(np.diff(known["beat_count"])) == {0, 1}
+    late = known[known["frame"] > 12 * RATE]
+    assert (late["beat_in_bar"] == (late["beat_count"] - pickup) % 4).all()
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.floats(0.02, 2.5), min_size=1, max_size=40),

@@ -8,7 +8,7 @@
 # grid may be bent by half a beat at once; when trusted, only after the pulse has insisted for beats.
 # Given tempo: the period is exact; the phase is that of the first onset, trimmed by the mean error of
 # the onsets of the first SETTLE_BEATS beats (1/n gains), then frozen.  If those onsets show that the
-# first one stood beside the beat, the grid moves once.
+# first one stood beside the beat, the grid moves once.  After REST_S of silence it is heard anew.
 
 cdef double PULSE_LATENCY_S = 0.012  # from an attack to the head of the pulse's beat
 cdef double NEAR_BEATS = 0.13  # an onset this near to a beat means that beat
@@ -85,7 +85,7 @@ cdef void grid_next_given(grid_state* s) noexcept nogil:
     cdef double best, score, shift = 0.0
     cdef int i, winner = 0
     s.next = s.beat + s.period
-    if s.settled >= SETTLE_BEATS:
+    if s.settled >= SETTLE_BEATS or s.n_onsets == 0:
         return
     s.settled += 1
     if s.error_weight > 0.0:
@@ -184,6 +184,9 @@ cdef void grid_tick(grid_state* s, const pulse_state* pulse, double frame, int o
     if s.count >= 0:
         if s.given:
             target = 1.0 if silence_s < REST_S else 0.0
+            if silence_s >= REST_S:  # whoever comes back may come back anywhere
+                s.settled, s.n_onsets = 0, 0
+                s.error_sum = s.error_weight = 0.0
         else:
             target = pulse.confidence if open else 0.0
         s.confidence += (target - s.confidence) * (0.1 if open else 0.012)  # 0.4 s; 3.3 s in silence
