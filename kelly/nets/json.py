@@ -9,15 +9,15 @@ thread  [main]
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 from kelly._rt.net.layers import ACTIVATIONS, LAYERS, MAX_SIZE, NOT_YET
 from kelly._rt.net.layers import LayerSpec as LayerSpec
@@ -79,7 +79,8 @@ def inspect_model(path: str | os.PathLike[str]) -> tuple[Model | None, list[Mode
     try:
         if os.path.isdir(name):
             raise IsADirectoryError(21, "a directory")
-        data = Path(name).read_bytes()
+        with open(name, "rb") as file:
+            data = file.read()
     except (OSError, ValueError) as error:
         found = getattr(error, "strerror", None) or str(error)
         return None, [ModelFormatError(path=str(name), expected="a readable model file", found=found.lower())]
@@ -94,6 +95,8 @@ def parse_model(data: bytes, path: str = "") -> tuple[Model | None, list[ModelEr
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
+    import difflib  # only for a file with faults
+
     close = difflib.get_close_matches(name.lower(), [n for n in names if n], n=1)
     return f"did you mean {close[0]!r}?" if close else ""
 

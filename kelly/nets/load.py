@@ -28,7 +28,11 @@ def load_network(path: str | os.PathLike[str], arithmetic: str = "eigen") -> Net
     check_arithmetic(arithmetic)
     from kelly.nets.json import read_model
 
-    return network_from(read_model(path), arithmetic)
+    network = network_from(read_model(path), arithmetic)
+    from kelly._rt.net.network import give_memory_back
+
+    give_memory_back()
+    return network
 
 
 def network_from(model: Model, arithmetic: str = "eigen") -> Network:

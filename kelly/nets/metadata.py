@@ -10,10 +10,12 @@ thread  [main]
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 from kelly._rt.contract import CONTRACT_VERSION, NETS
 from kelly._rt.net.scan import BrokenArray, Skipped

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kelly._rt.contract import DYNAMICS_IN, EMBEDDING, HARMONY_IN, MELODY_IN, N_MOOD, NET_NAMES, net_spec
+from kelly._rt.net.network import give_memory_back
 from kelly._rt.stream.rules import Rule, fill_rule_indices
 from kelly.errors import BackendUnavailableError, ModelError, ModelFormatError
 from kelly.nets.catalog import check_place, check_spec
@@ -172,6 +173,7 @@ class MultiModelProcessor:
                 self._ruled[name] = RuledNetwork(name, slot.network)
             self.set_model_enabled(name, name in names)
             log.log(logging.WARNING if slot.source == "fallback" else logging.INFO, "%s", slot.describe())
+        give_memory_back()
 
     @property
     def slots(self) -> tuple[Slot, ...]:

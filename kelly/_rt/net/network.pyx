@@ -31,6 +31,12 @@ cdef extern from *:
     #else
     #define KELLY_HUGE(p, n) ((void)0)
     #endif
+    #if defined(__GLIBC__)
+    #include <malloc.h>
+    #define KELLY_TRIM() ((void)malloc_trim(0))
+    #else
+    #define KELLY_TRIM() ((void)0)
+    #endif
     /* level of x86-64 this processor and its system support: 1 SSE2, 3 AVX2 + FMA, 4 AVX-512 */
     static int kelly_cpu_level(void) {
     #if defined(__GNUC__) && defined(__x86_64__)
@@ -48,6 +54,7 @@ cdef extern from *:
     }
     """
     void KELLY_HUGE(void* p, size_t n) noexcept nogil
+    void KELLY_TRIM() noexcept nogil
     int kelly_cpu_level() noexcept nogil
 
 cdef enum:
@@ -64,6 +71,12 @@ def available_isas():
     """Names of the engines that this processor runs, narrowest first.  [main]"""
     cdef int level = kelly_cpu_level()
     return tuple(name for name, needed in _LEVELS.items() if needed <= level)
+
+
+def give_memory_back():
+    """Return freed memory to the system: a model's text is three times its weights, and malloc would keep it.  [main]"""
+    with nogil:
+        KELLY_TRIM()
 
 
 cdef dict _loaded = {}

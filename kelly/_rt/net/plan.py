@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 from kelly._rt.net.layers import ACTIVATIONS, COLUMNS, LAYERS, ORDERS, LayerSpec
 
@@ -29,7 +31,7 @@ TAIL_PANEL, LAST_PANEL = 16, 4
 EIGEN_ONE_BLOCK_BELOW = 128  # columns
 EIGEN_SMALL_ROWS_BYTES = 32000
 
-F32 = NDArray[np.float32]
+F32: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,16 @@ their float32 sums explain.  Bits are the goldens' business.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 from kelly._rt.net.layers import LayerSpec
 
-F64 = NDArray[np.float64]
+F64: TypeAlias = "NDArray[np.float64]"
 
 
 def sigmoid(x: F64) -> F64:
