@@ -16,6 +16,7 @@ run: $(VENV)/.built
 
 test: $(VENV)/.built $(VENV)/.tested
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q -m slow tests/architecture/test_wheel.py
 
 check: $(VENV)/.built $(VENV)/.tested
 	$(BIN)/ruff check .

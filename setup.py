@@ -7,6 +7,7 @@ structs that Python and Cython share are generated here from kelly/_rt/contract.
 
 from __future__ import annotations
 
+import os
 import platform
 import runpy
 import sys
@@ -119,4 +120,7 @@ EXTENSIONS = [
 ]
 EXTENSIONS = [e for e in EXTENSIONS if (ROOT / e.sources[0]).exists()]
 
-setup(ext_modules=cythonize(EXTENSIONS, compiler_directives=DIRECTIVES, nthreads=0))
+setup(
+    ext_modules=cythonize(EXTENSIONS, compiler_directives=DIRECTIVES, nthreads=0),
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},  # a compiler per core
+)

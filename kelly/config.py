@@ -261,7 +261,7 @@ SETTINGS = (
     Setting("engine.look_ahead_ms", "look_ahead", _number(5, 500)),
     Setting("engine.reflex_note", "reflex", _number(0, 127, whole=True, optional="off")),
 )
-OTHER_VARIABLES = ("KELLY_CONFIG", "KELLY_DEBUG", "KELLY_RT_BACKEND")
+OTHER_VARIABLES = ("KELLY_CONFIG", "KELLY_DEBUG", "KELLY_RT_BACKEND", "KELLY_RT_ISA")
 _SECTIONS = {
     "audio": AudioConfig, "midi": MidiConfig, "music": MusicConfig, "models": ModelsConfig, "engine": EngineConfig,
 }  # fmt: skip

@@ -111,14 +111,16 @@ def software(config: Config) -> list[Line]:
 
 def engine(config: Config) -> list[Line]:
     import kelly
-    from kelly import _rt
+    from kelly._rt.net import network
 
-    lines = [Line("backend", kelly.backend())]
-    if why := getattr(_rt, "why", None):
-        lines.append(Line("because", why() if callable(why) else why))
-    forced = os.environ.get("KELLY_RT_BACKEND")
-    lines.append(Line("KELLY_RT_BACKEND", forced or "not set"))
-    return lines
+    forced = [f"{name}={os.environ[name]}" for name in ("KELLY_RT_BACKEND", "KELLY_RT_ISA") if os.environ.get(name)]
+    usable = network.available_isas()
+    return [
+        Line("backend", kelly.backend()),
+        Line("because", f"{', '.join(forced)} asks for it" if forced else f"{usable[-1]} is the widest of what this processor runs"),
+        Line("instruction sets", " ".join(usable)),
+        Line("arithmetic", config.engine.arithmetic),
+    ]
 
 
 def processor(config: Config) -> list[Line]:
@@ -172,7 +174,11 @@ def audio(config: Config) -> list[Line]:
 def midi(config: Config) -> list[Line]:
     from kelly.midi.ports import midi_apis, midi_outputs, virtual_ports
 
+    from ctypes.util import find_library
+
+    native = [name for name in ("jack", "rtmidi") if find_library(name)]
     lines = [Line("python-rtmidi", version("python-rtmidi"))]
+    lines.append(Line("native libraries", " ".join(native) or "none", "" if native else "librtmidi or libjack would play without Python"))
     try:
         lines.append(Line("APIs", ", ".join(midi_apis()) or "none"))
         virtual = virtual_ports()
