@@ -47,8 +47,7 @@ class AsyncPipeline:
                 networks[slot.name] = slot.network.clone()
                 networks[slot.name].reset()
         self.processor = processor
-        contexts = (np.ascontiguousarray(context) for context in (NEUTRAL_MELODY, NEUTRAL_HARMONY, NEUTRAL_DYNAMICS))
-        self._loop = PipelineLoop(networks, self._wanted(), *contexts, capacity)
+        self._loop = PipelineLoop(networks, self._wanted(), NEUTRAL_MELODY, NEUTRAL_HARMONY, NEUTRAL_DYNAMICS, capacity)
         self.capacity = self._loop.questions.capacity
         self._thread = threading.Thread(target=self._loop.run, name="kelly-pipeline", daemon=True)
         self._reset, self._closed, self._submitted, self._fetched = False, False, 0, 0
