@@ -262,7 +262,7 @@ SETTINGS = (
     Setting("engine.reflex_note", "reflex", _number(0, 127, whole=True, optional="off")),
 )
 OTHER_VARIABLES = ("KELLY_CONFIG", "KELLY_DEBUG", "KELLY_RT_BACKEND", "KELLY_RT_ISA")
-_SECTIONS = {
+SECTIONS = {
     "audio": AudioConfig, "midi": MidiConfig, "music": MusicConfig, "models": ModelsConfig, "engine": EngineConfig,
 }  # fmt: skip
 
@@ -319,7 +319,7 @@ def load_config(
 
 def _build(layers: list[tuple[Setting, Any, bool, str]]) -> Config:
     """Lay the given values, weakest first, over the defaults."""
-    values: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
+    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     origins: dict[str, str] = {}
     for setting, raw, textual, origin in layers:
         try:
@@ -333,7 +333,7 @@ def _build(layers: list[tuple[Setting, Any, bool, str]]) -> Config:
         else:
             origins[setting.key] = origin
         values[setting.section][setting.field] = value
-    config = Config(**{name: kind(**values[name]) for name, kind in _SECTIONS.items()}, origins=MappingProxyType(origins))
+    config = Config(**{name: kind(**values[name]) for name, kind in SECTIONS.items()}, origins=MappingProxyType(origins))
     _check_channels(config)
     return config
 
@@ -360,9 +360,9 @@ def _from_file(path: Path) -> list[tuple[Setting, Any, bool, str]]:
     rows: list[tuple[Setting, Any, bool, str]] = []
     for section, table in document.items():
         origin = _place(path, text, section)
-        if section not in _SECTIONS:
+        if section not in SECTIONS:
             near = [key for key in keys if key.endswith(f".{section}")]
-            hint = f"; did you mean {near[0]!r}?" if near else did_you_mean(section, _SECTIONS)
+            hint = f"; did you mean {near[0]!r}?" if near else did_you_mean(section, SECTIONS)
             raise ConfigError(f"{origin}: unknown key {section!r}{hint}")
         if not isinstance(table, dict):
             raise ConfigError(f"{origin}: {section}: expected a table, found {_kind(table)}")

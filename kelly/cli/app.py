@@ -33,6 +33,7 @@ COMMANDS = (
     Row("render", "kelly.cli.render", "Turn an audio file into a MIDI file, without devices."),
     Row("devices", "kelly.cli.devices", "List audio inputs and MIDI outputs."),
     Row("doctor", "kelly.cli.doctor", "Report everything a bug report needs."),
+    Row("config", "kelly.cli.config", "Show settings, say where they are looked for, write a file to begin with."),
     Row("validate", "kelly.cli.validate", "Check model files and name every fault."),
 )
 

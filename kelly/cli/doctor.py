@@ -22,7 +22,6 @@ from kelly.errors import KellyError
 
 SCHEMA = "kelly.doctor/1"
 CPU_FLAGS = ("sse2", "sse4_2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni")
-SOUNDFONT_FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts", "/opt/homebrew/share/soundfonts")
 
 
 class Line(NamedTuple):
@@ -204,6 +203,8 @@ def nets(config: Config) -> list[Line]:
 
 
 def sound(config: Config) -> list[Line]:
+    from kelly.audio.synth import find_soundfonts, get_it
+
     lines = []
     for program, arguments in (("fluidsynth", ["--version"]), ("timidity", ["--version"])):
         if path := shutil.which(program):
@@ -211,16 +212,10 @@ def sound(config: Config) -> list[Line]:
             words = [row for row in done.stdout.splitlines() if any(c.isdigit() for c in row)]
             lines.append(Line(program, words[0].strip() if words else path))
         else:
-            lines.append(Line(program, "not found"))
+            lines.append(Line(program, "not found", get_it() if program == "fluidsynth" else ""))
     fonts = find_soundfonts()
-    lines.append(Line("soundfonts", ", ".join(fonts) or "none", "" if fonts else "Debian/Ubuntu: apt install fluid-soundfont-gm"))
+    lines.append(Line("soundfonts", ", ".join(fonts) or "none", "" if fonts else get_it()))
     return lines
-
-
-def find_soundfonts() -> list[str]:
-    """General MIDI soundfonts where distributions put them, FluidR3 first."""
-    found = [str(path) for folder in SOUNDFONT_FOLDERS for path in Path(folder).glob("*.sf[23]")]
-    return sorted(found, key=lambda path: ("FluidR3_GM" not in path, path))
 
 
 def configuration(config: Config) -> list[Line]:

@@ -7,17 +7,19 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 
+from kelly.audio.synth import find_soundfonts
 from kelly.cli.console import Console
-from kelly.cli.doctor import find_soundfonts
 from kelly.cli.options import CONFIG, JSON, MODELS, MUSIC, PORT, SOUND, VOICE, console, options, settings
 from kelly.cli.status import status_line
+from kelly.errors import ConfigError
 
 SCHEMA = "kelly.live/1"
 STATUS_S = 0.25  # at most 4 lines per second
@@ -27,7 +29,8 @@ QUIET_AFTER_S = 5.0
 
 @click.command("live")
 @options(SOUND, PORT, MUSIC, MODELS, CONFIG, JSON, VOICE)
-def command(**flags: Any) -> int:
+@click.option("--listen", is_flag=True, help="Start fluidsynth, play to it, and end it afterwards.")
+def command(listen: bool, **flags: Any) -> int:
     """Listen to a device or a recording and play along.
 
     Without flags: the default audio input, else the bundled demo; a virtual MIDI port, else a MIDI
@@ -36,8 +39,21 @@ def command(**flags: Any) -> int:
     """
     voice = console(flags)
     config = settings(flags)
-    with stop_signals() as received:
+    with stop_signals() as received, ExitStack() as stack:
+        if listen:
+            config = heard(config, stack)
         return play(voice, config, received)
+
+
+def heard(config: Any, stack: ExitStack) -> Any:
+    """The settings with a synthesizer of our own as the port to play to."""
+    if config.midi.output != "auto":
+        where = config.origins.get("midi.output", "midi.output")
+        raise ConfigError(f"--listen plays to a port of its own; {where} says {config.midi.output!r}: one of the two")
+    from kelly.live.listen import Listener
+
+    listener = stack.enter_context(Listener())
+    return replace(config, midi=replace(config.midi, output=listener.port))
 
 
 def play(voice: Console, config: Any, received: list[int]) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kelly.audio.synth import find_synth, render_midi
 from kelly.cli.live import describe, player_command
 from kelly.cli.options import CONFIG, JSON, MODELS, MUSIC, VOICE, console, options, settings
 
@@ -16,9 +17,10 @@ SCHEMA = "kelly.render/1"
 @click.command("render")
 @click.argument("audio", metavar="AUDIO")
 @click.option("-o", "--output", metavar="MIDI", help="The MIDI file to write; default: AUDIO's name with .mid.")
+@click.option("--audio", "sound", metavar="FILE", help="Also write how it sounds, with fluidsynth: .wav, .flac, .ogg or .aiff.")
 @click.option("--audio-channel", metavar="N", help="Listen to channel N only (from 1); default: all, mixed.")
 @options(MUSIC, MODELS, CONFIG, JSON, VOICE)
-def command(audio: str, output: str | None, **flags: Any) -> int:
+def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> int:
     """Turn an audio file into a MIDI file, without devices.
 
     Plays the same notes as `kelly live --audio-in file:AUDIO`, faster than real time.
@@ -27,6 +29,8 @@ def command(audio: str, output: str | None, **flags: Any) -> int:
     config = settings(flags)
     from kelly.live.render import render_config
 
+    if sound is not None:
+        find_synth()  # missing, it is better missed before the work
     target = Path(output) if output else Path(audio).with_suffix(".mid").name
     with voice.progress(Path(audio).name, 1000) as advance:
         done = 0
@@ -38,8 +42,10 @@ def command(audio: str, output: str | None, **flags: Any) -> int:
             advance(step)
 
         summary = render_config(audio, target, config, progress=progress)
+    if sound is not None:
+        render_midi(target, sound)
     if voice.json:
-        voice.report(SCHEMA, {"midi_file": str(target), **summary})
+        voice.report(SCHEMA, {"midi_file": str(target), "audio_file": sound, **summary})
     voice.narrate(describe(summary), level=1)
-    voice.narrate(f"notes: {target}\nhear them: {player_command(Path(target))}")
+    voice.narrate(f"notes: {target}\nhear them: {sound or player_command(Path(target))}")
     return 0

@@ -55,6 +55,13 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(5)
+        if self.process.returncode == -signal.SIGKILL:  # its place in JACK's table of eight servers is freed by a namesake only
+            with subprocess.Popen(
+                ["jackd", "-r", "--port-max", "16", "-n", self.name, "-d", "dummy"], env=self.env,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            ) as namesake:  # fmt: skip
+                time.sleep(0.5)
+                namesake.terminate()
         for left in Path("/dev/shm").glob(f"jack*_{self.name}_*"):  # what a killed server could not take away
             left.unlink(missing_ok=True)
 

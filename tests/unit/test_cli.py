@@ -59,7 +59,7 @@ def test_no_net_is_disable_net():
     """--no-groovepredictor joins what --disable names."""
     from kelly.cli.options import settings
 
-    flags = {k: v for k, v in parsed("--no-groovepredictor", "--disable", "dynamicsengine").items() if k not in ("quiet", "verbose", "json")}
+    flags = {k: v for k, v in parsed("--no-groovepredictor", "--disable", "dynamicsengine").items() if k not in ("quiet", "verbose", "json", "listen")}
     assert settings(flags).models.disabled == ("dynamicsengine", "groovepredictor")
 
 
