@@ -58,7 +58,7 @@ class Listener:
         if sys.platform == "win32":
             raise AudioDeviceError("--listen: Windows has no virtual ports: install loopMIDI, let fluidsynth listen to its port, and name it with --midi-out")
         name = f"kelly-synth-{os.getpid()}"
-        self._said: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._said: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  closed with the process
         self._process = subprocess.Popen(
             [program, "-q", "-g", GAIN, *arguments(jack_answers(), name), font],
             stdin=subprocess.PIPE, stdout=self._said, stderr=self._said, text=True,
