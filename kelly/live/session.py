@@ -305,6 +305,8 @@ class Session:
             now_s = time.monotonic()
             if capture.frames != frames:
                 frames, moved_s = capture.frames, now_s
+            if isinstance(self.sink, NativeSink) and self.sink.mend():
+                self._performer.repeat_settings()
             gone = not self.source.alive or (not capture.lossless and now_s - moved_s > LOST_S)
             if gone and not capture.ended:
                 if isinstance(self.sink, RtMidiSink):
@@ -314,7 +316,8 @@ class Session:
 
     @property
     def _sink_lost(self) -> bool:
-        return isinstance(self.sink, RtMidiSink) and self.sink.lost
+        sink = self.sink
+        return (isinstance(sink, RtMidiSink) and sink.lost) or (isinstance(sink, NativeSink) and not sink.port.alive)
 
     def _callback_moves(self) -> Callable[[], bool]:
         """Has the audio callback run since the last question?  Says something where one server does audio and MIDI."""

@@ -103,6 +103,10 @@ class NativeSink:
     def send(self, events: Events) -> None:
         """The performer has played them already."""
 
+    def mend(self) -> bool:
+        """True when somebody listens who did not before; a port that had gone and is back is connected again.  [watch]"""
+        return self.port.mend()
+
     def close(self, score: Score | None) -> None:
         """Let the last messages leave, then let go of the port; a dead server costs two seconds at most."""
         until = time.monotonic() + DRAIN_S

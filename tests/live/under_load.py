@@ -2,6 +2,7 @@
 
     python under_load.py metronome N        N messages 5 ms apart to a native JACK port "Kelly"
     python under_load.py session SECONDS    a session that listens to "stage" and plays a JACK port
+    python under_load.py mend               a native JACK port whose listener goes and comes back
     python under_load.py wait               a native JACK port; says when its server has gone, then lets go
 """
 
@@ -62,7 +63,27 @@ def wait():
     return {"gone_s": gone, "taken": taken, "closed": port.close(), "closing_s": time.monotonic() - gone, **port.counters()}
 
 
+def mend():
+    def synth():
+        client = jack.Client("synth", no_start_server=True)
+        client.midi_inports.register("in")
+        client.activate()
+        return client
+
+    first = synth()
+    port = open_jack("Kelly", to="synth:in")
+    seen = {"first": port.mend()}
+    first.close()
+    seen["alone"] = port.mend()
+    second = synth()
+    seen["back"], seen["again"] = port.mend(), port.mend()
+    seen["connected"] = bool(second.get_all_connections("synth:in"))
+    second.close()
+    port.close()
+    return seen
+
+
 if __name__ == "__main__":
     what, *number = sys.argv[1:]
-    result = {"metronome": metronome, "session": session, "wait": wait}[what](*map(int, number))
+    result = {"metronome": metronome, "session": session, "wait": wait, "mend": mend}[what](*map(int, number))
     print(json.dumps(result), flush=True)

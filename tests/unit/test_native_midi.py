@@ -112,6 +112,19 @@ def test_a_port_that_takes_nothing_holds_nobody_up():
     assert not stage.port.alive
 
 
+def test_a_new_listener_is_told_every_program_and_controller():
+    stage = Stage()
+    stage.plan(
+        (1, 0, (0xB1, 0, 8)), (2, 0, (0xC1, 33)), (3, 0, (0xB1, 7, 100)), (4, 0, (0xB1, 7, 90)), (5, 0, (0xC9, 0)), (6, 0, (0x91, 40, 80)),
+    )  # fmt: skip
+    stage.until(lambda: stage.port.waiting == 6)
+    stage.port.take()
+    stage.performer.repeat_settings()
+    stage.until(lambda: stage.port.waiting == 4)
+    assert [message for _, message in stage.port.take()] == [bytes((0xB1, 0, 8)), bytes((0xB1, 7, 90)), bytes((0xC1, 33)), bytes((0xC9, 0))]
+    stage.stop()
+
+
 def test_a_closed_port_refuses_and_counts():
     port = open_idle()
     assert port.send((ON, 60, 90))

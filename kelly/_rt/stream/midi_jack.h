@@ -35,6 +35,7 @@ typedef void kelly_jack_shutdown_fn(void *port);
     X(port_register, void *, (void *client, const char *name, const char *type, unsigned long flags, unsigned long size)) \
     X(port_name, const char *, (const void *port))                                                 \
     X(port_connected, int, (const void *port))                                                     \
+    X(port_by_name, void *, (void *client, const char *name))                                      \
     X(port_get_buffer, void *, (void *port, uint32_t frames))                                      \
     X(get_ports, const char **, (void *client, const char *name, const char *type, unsigned long flags)) \
     X(connect, int, (void *client, const char *from, const char *to))                              \
@@ -49,6 +50,8 @@ typedef struct kelly_jack {
     int64_t clock_ns; /* kelly_now_ns minus JACK's own time */
     double ns_per_frame;
     uint32_t period_frames;
+    int listeners; /* connections when last looked at */
+    char to[320];  /* full name of the port to stay connected to, or "" */
 #define X(name, result, parameters) result(*name) parameters;
     KELLY_JACK_API(X)
 #undef X
@@ -138,8 +141,22 @@ static const char *kelly_jack_open(kelly_port *p, const char *client_name, const
     jack->on_shutdown(jack->client, kelly_jack_gone, p);
     if (jack->set_process_callback(jack->client, kelly_jack_process, p) != 0) return "JACK refuses the callback";
     if (jack->activate(jack->client) != 0) return "JACK does not start the client";
-    if (to != NULL && jack->connect(jack->client, jack->port_name(jack->output), to) != 0) return "JACK refuses the connection";
+    if (to == NULL) return NULL;
+    snprintf(jack->to, sizeof jack->to, "%s", to);
+    if (jack->connect(jack->client, jack->port_name(jack->output), to) != 0) return "JACK refuses the connection";
+    jack->listeners = jack->port_connected(jack->output);
     return NULL;
+}
+
+/* [watch] connect again to a port that had gone and is back; 1 when there is a listener that was not there before. */
+static int kelly_jack_mend(kelly_port *p) {
+    kelly_jack *jack = (kelly_jack *)p->backend;
+    if (jack == NULL || kelly_get(&p->gone)) return 0;
+    int before = jack->listeners;
+    if (jack->to[0] && jack->port_connected(jack->output) == 0 && jack->port_by_name(jack->client, jack->to) != NULL)
+        jack->connect(jack->client, jack->port_name(jack->output), jack->to);
+    jack->listeners = jack->port_connected(jack->output);
+    return jack->listeners > before;
 }
 
 /* [main] a server that has died may keep this waiting. */
@@ -180,6 +197,7 @@ static const char *kelly_jack_list(char *names, size_t size) {
     (void)names, (void)size;
     return "JACK is used directly on Linux and macOS only";
 }
+static int kelly_jack_mend(kelly_port *p) { return (void)p, 0; }
 static void kelly_jack_close(kelly_port *p) { (void)p; }
 #endif
 #endif

@@ -27,6 +27,7 @@ cdef extern from "midi_port.h" nogil:
 cdef extern from "midi_jack.h" nogil:
     const char* kelly_jack_open(kelly_port*, const char* client, const char* port, const char* to) noexcept
     const char* kelly_jack_list(char* names, size_t size) noexcept
+    int kelly_jack_mend(kelly_port*) noexcept
     void kelly_jack_close(kelly_port*) noexcept
 
 cdef extern from "midi_rtmidi.h" nogil:
@@ -123,6 +124,18 @@ cdef class NativePort:
             "late_sends": kelly_get(&self.port.late),
             "latest_send_us": kelly_get(&self.port.latest_ns) // 1000,
         }
+
+    def mend(self):
+        """Connect again to the port it was opened for, where that had gone and is back (JACK only).
+
+        returns  True when somebody listens who did not listen before, and knows no program or controller yet
+        thread   [watch]; may ask the server, so no real-time thread
+        """
+        cdef int new = 0
+        if self.kind == "jack" and self.alive:
+            with nogil:
+                new = kelly_jack_mend(self.port)
+        return bool(new)
 
     def close(self):
         """Let go of the port; True when the library did so within CLOSE_S.  Idempotent.  [main]"""

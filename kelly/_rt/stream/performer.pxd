@@ -28,6 +28,7 @@ cdef struct performer_t:
     kelly_cell now                  # the performer's clock, for others to read
     kelly_cell panic                # request: all notes off
     kelly_cell stop                 # request: drop what is planned, all notes off, return
+    kelly_cell repeat               # request: tell a new listener every program and controller again
     kelly_cell finish               # request: play what is planned, all notes off, return
     kelly_cell done
     kelly_cell performed
@@ -38,6 +39,8 @@ cdef struct performer_t:
     histogram_t reflex              # the same for the reflex voice
     int32_t used_channels           # bit per channel
     uint8_t open[16][128]
+    uint8_t program[16]             # newest value + 1; 0 for never set
+    uint8_t control[16][128]        # the same
 
 
 cdef class Performer:

@@ -166,6 +166,10 @@ cdef bint emit(performer_t* p, const event_t* e) noexcept nogil:
         kelly_port_send(port, p.now_ns if e.part == SAFETY else time_of(p, e.frame), &e.status, e.size, e.part == REFLEX)
     if kind < 0xF0:
         p.used_channels |= 1 << channel
+    if kind == 0xB0:
+        p.control[channel][e.data1 & 0x7F] = (e.data2 & 0x7F) + 1
+    elif kind == 0xC0:
+        p.program[channel] = (e.data1 & 0x7F) + 1
     if kind == 0x90 or kind == 0x80:
         note = &p.open[channel][e.data1 & 0x7F]
         if kind == 0x90 and e.data2 > 0:
@@ -184,8 +188,20 @@ cdef bint emit_bytes(performer_t* p, int64_t frame, int status, int data1, int d
     memset(&e, 0, sizeof(event_t))
     e.frame = frame
     e.serial = <int64_t>1 << 61             # after whatever was planned for that frame
-    e.status, e.data1, e.data2, e.size, e.part = <uint8_t>status, <uint8_t>data1, <uint8_t>data2, 3, SAFETY
+    e.status, e.data1, e.data2, e.part = <uint8_t>status, <uint8_t>data1, <uint8_t>data2, SAFETY
+    e.size = 2 if status & 0xF0 == 0xC0 else 3
     return emit(p, &e)
+
+
+cdef void repeat_settings(performer_t* p, int64_t frame) noexcept nogil:
+    """Every controller that was ever set, and each channel's program: banks, the first of them, come before it."""
+    cdef int channel, number
+    for channel in range(16):
+        for number in range(120):                           # from 120 on they are commands, not settings
+            if p.control[channel][number]:
+                emit_bytes(p, frame, 0xB0 | channel, number, p.control[channel][number] - 1)
+        if p.program[channel]:
+            emit_bytes(p, frame, 0xC0 | channel, p.program[channel] - 1, 0)
 
 
 cdef bint silence(performer_t* p, int64_t frame) noexcept nogil:
@@ -257,6 +273,8 @@ cdef void perform(performer_t* p) noexcept nogil:
         if kelly_take(&p.panic):
             panicking = True
             kelly_add(&p.panics, 1)
+        if kelly_take(&p.repeat) and native_port(p) != NULL:
+            repeat_settings(p, now)
         if panicking or stopping:
             while take_in(p, now) or p.size:            # more may wait than the heap holds
                 forget_strikes(p)
@@ -347,6 +365,10 @@ cdef class Performer:
     def panic(self):
         """All notes off now; what was planned is dropped.  [any]"""
         kelly_set(&self.state.panic, 1)
+
+    def repeat_settings(self):
+        """Tell a native port's new listener every program and controller again.  [any]"""
+        kelly_set(&self.state.repeat, 1)
 
     def stop(self):
         """All notes off now, then return.  [any]"""
