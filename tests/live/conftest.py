@@ -48,6 +48,9 @@ class Server:
         return False
 
     def stop(self):
+        if self.process.poll() == -signal.SIGKILL:
+            # JACK has room for eight servers, and a killed one keeps its place until one of its name ends in order.
+            self._start()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
