@@ -38,7 +38,7 @@ def rtmidi() -> Any:
 
 
 @contextmanager
-def _translated(doing: str) -> Iterator[None]:
+def translated(doing: str) -> Iterator[None]:
     """rtmidi's errors as MidiPortError, its chatter captured; the only place that knows its types."""
     try:
         with chatter.captured():
@@ -54,8 +54,8 @@ def _apis() -> list[tuple[int, str]]:
     return [(getattr(module, key), name) for key, name in API_NAMES.items() if getattr(module, key, None) in built]
 
 
-def open_client(name: str = CLIENT) -> tuple[Any, str]:
-    """An rtmidi output of the first API that works, and that API's name.
+def open_client(name: str = CLIENT, listen: bool = False) -> tuple[Any, str]:
+    """An rtmidi output, or an input to ``listen``, of the first API that works, and that API's name.
 
     raises  MidiPortError when none does, with each API's own reason
     """
@@ -63,7 +63,7 @@ def open_client(name: str = CLIENT) -> tuple[Any, str]:
     for number, api in _apis():
         try:
             with chatter.captured():
-                return module.MidiOut(number, name=name), api
+                return (module.MidiIn if listen else module.MidiOut)(number, name=name), api
         except OSError as error:
             reasons.append(f"{api}: {error}")
     raise MidiPortError(f"no MIDI system answers ({'; '.join(reasons) or 'rtmidi was built without any'}); {WITHOUT}")
@@ -95,7 +95,7 @@ def midi_outputs() -> tuple[str, ...]:
     except MidiPortError:
         return jack
     try:
-        with _translated("listing MIDI ports"):
+        with translated("listing MIDI ports"):
             return tuple(dict.fromkeys((*jack, *client.get_ports())))
     finally:
         client.delete()
@@ -106,7 +106,7 @@ def open_virtual(name: str = CLIENT) -> tuple[Any, str]:
     if sys.platform == "win32":
         raise MidiPortError(f"Windows has no virtual ports: install loopMIDI, and give its port's name; {WITHOUT}")
     client, api = open_client(name)
-    with _translated(f"opening the virtual port {name!r}"):
+    with translated(f"opening the virtual port {name!r}"):
         client.open_virtual_port(name)
     return client, f"virtual port {name!r} ({api})"
 
@@ -117,7 +117,7 @@ def open_named(text: str) -> tuple[Any, str]:
     raises  MidiPortError for none or several, naming them
     """
     client, api = open_client()
-    with _translated("listing MIDI ports"):
+    with translated("listing MIDI ports"):
         names = [str(name) for name in client.get_ports()]
     try:
         chosen = native.choose(tuple(names), text)
@@ -127,6 +127,6 @@ def open_named(text: str) -> tuple[Any, str]:
     except MidiPortError:
         client.delete()
         raise
-    with _translated(f"opening {names[chosen]!r}"):
+    with translated(f"opening {names[chosen]!r}"):
         client.open_port(chosen, name=CLIENT)
     return client, f"{names[chosen]} ({api})"

@@ -89,3 +89,11 @@ def test_a_synth_that_goes_and_comes_back_is_connected_again_and_told_the_progra
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert json.loads(out) == {"first": False, "alone": False, "back": True, "again": False, "connected": True}
+
+
+def test_a_clock_and_a_pedal_come_in_over_jack(jack_server):
+    out, err = (process := load(jack_server, "listen")).communicate(timeout=60)
+    assert process.returncode == 0, err
+    report = json.loads(out)
+    assert report["names"] == ["start", "hold_chord", "panic"]
+    assert abs(report["tempo"] - 120) < 3

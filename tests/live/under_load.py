@@ -3,6 +3,7 @@
     python under_load.py metronome N        N messages 5 ms apart to a native JACK port "Kelly"
     python under_load.py session SECONDS    a session that listens to "stage" and plays a JACK port
     python under_load.py mend               a native JACK port whose listener goes and comes back
+    python under_load.py listen             a clock and a pedal from a JACK port to kelly's own input
     python under_load.py wait               a native JACK port; says when its server has gone, then lets go
 """
 
@@ -16,6 +17,7 @@ import jack
 from kelly._rt.stream.native_midi import open_jack
 from kelly.config import Config, load_config
 from kelly.live.session import Session
+from kelly.midi.listener import open_listener
 
 
 def burn():
@@ -83,7 +85,27 @@ def mend():
     return seen
 
 
+def listen():
+    listener = open_listener("virtual:Kelly")
+    names = [port.name for port in jack.Client("look", no_start_server=True).get_ports(is_midi=True, is_input=True)]
+    port = open_jack("sequencer", to=next(name for name in names if "Kelly" in name))
+    time.sleep(0.2)
+    port.send((0xFA,))
+    port.send((0xB0, 64, 127))
+    for i in range(72):
+        port.send((0xF8,), delay_s=0.1 + i * 0.5 / 24)
+    port.send((0xB0, 123, 0), delay_s=1.7)
+    actions, until = [], time.monotonic() + 2.0
+    while time.monotonic() < until:
+        actions += listener.actions()
+        time.sleep(0.02)
+    listener.close()
+    port.close()
+    told = [action.name for action in actions if action.name not in ("tempo", "no_clock")]
+    return {"names": told, "tempo": [action.value for action in actions if action.name == "tempo"][-1]}
+
+
 if __name__ == "__main__":
     what, *number = sys.argv[1:]
-    result = {"metronome": metronome, "session": session, "wait": wait, "mend": mend}[what](*map(int, number))
+    result = {"metronome": metronome, "session": session, "wait": wait, "mend": mend, "listen": listen}[what](*map(int, number))
     print(json.dumps(result), flush=True)

@@ -1,0 +1,96 @@
+"""A MIDI input without a port: what rtmidi calls back becomes actions, at the driver's own times."""
+
+import time
+
+import pytest
+
+from kelly.errors import MidiPortError
+from kelly.midi import listener, ports
+from kelly.midi.listener import WAITING, MidiListener, open_listener
+
+
+class Client:
+    """rtmidi's MidiIn, as far as it is used."""
+
+    def __init__(self, names=()):
+        self.names, self.opened, self.closed = list(names), None, False
+
+    def ignore_types(self, sysex, timing, active_sense):
+        self.ignored = (sysex, timing, active_sense)
+
+    def set_callback(self, callback):
+        self.callback = callback
+
+    def cancel_callback(self):
+        self.callback = None
+
+    def get_ports(self):
+        return self.names
+
+    def open_port(self, index, name):
+        self.opened = index
+
+    def open_virtual_port(self, name):
+        self.opened = name
+
+    def close_port(self):
+        self.closed = True
+
+    def delete(self):
+        self.closed = True
+
+
+@pytest.fixture
+def client(monkeypatch):
+    one = Client(["Midi Through:0", "nanoKONTROL:1", "Pedal:2"])
+    monkeypatch.setattr(ports, "open_client", lambda name, listen=False: (one, "ALSA") if listen else None)
+    return one
+
+
+def test_a_pedal_becomes_an_action_and_the_clock_is_not_ignored(client):
+    pedal = open_listener("pedal")
+    assert (client.opened, pedal.description) == (2, "Pedal:2 (ALSA)")
+    assert client.ignored == (True, False, True)
+    client.callback(([0xB0, 64, 127], 0.0))
+    client.callback(([0xB0, 64, 0], 0.2))
+    assert [(action.name, action.value) for action in pedal.actions()] == [("hold_chord", 1.0), ("hold_chord", 0.0)]
+    assert pedal.actions() == []
+    pedal.close()
+    pedal.close()
+    assert client.closed
+
+
+def test_a_burst_keeps_the_times_at_which_it_was_played(client, monkeypatch):
+    """Python was busy for 60 ms: three clock pulses arrive at once, and are still 20 ms apart."""
+    now = [100.0]
+    monkeypatch.setattr(listener.time, "monotonic", lambda: now[0])
+    clock, heard = open_listener("virtual"), []
+    monkeypatch.setattr(clock.controls, "feed", lambda message, at_s: heard.append(at_s) or [])
+    client.callback(([0xF8], 0.0))
+    now[0] += 0.060
+    for _ in range(3):
+        client.callback(([0xF8], 0.020))
+    now[0] += 5.0
+    client.callback(([0xF8], 0.020))  # this driver's distances are wrong: our own clock is taken
+    clock.actions()
+    assert heard == pytest.approx([100.0, 100.02, 100.04, 100.06, 105.06])
+
+
+def test_a_flood_is_bounded_and_counted(client):
+    flood = open_listener("nano")
+    started = time.process_time()
+    for _ in range(10_000):
+        client.callback(([0xB0, 20, 1], 0.0001))
+    assert flood.dropped == 10_000 - WAITING
+    assert flood.actions() == []
+    assert time.process_time() - started < 0.5
+
+
+def test_a_name_that_is_not_there_is_told_with_those_that_are(client):
+    with pytest.raises(MidiPortError, match="'drums' does not exist; there is: Midi Through:0, nanoKONTROL:1, Pedal:2"):
+        open_listener("drums")
+    assert client.closed
+
+
+def test_a_listener_needs_no_controls_of_its_own():
+    assert MidiListener(Client(), "x").controls.bound
