@@ -45,6 +45,7 @@ def test_messages_keep_their_frames_while_python_is_busy(jack_server, stage, wav
     assert len(events) >= 595
     index = np.array([128 * d[1] + d[2] for _, d in events])
     error = np.diff([frame for frame, _ in events]) - 240 * np.diff(index)  # steps: an xrun stops JACK's frames, not the time
+    print(f"interval error in frames, p50 p95 p99 max: {np.percentile(np.abs(error), (50, 95, 99, 100))}")
     assert np.percentile(np.abs(error), 95) <= 1, np.percentile(np.abs(error), (50, 95, 99))
 
 
@@ -60,7 +61,14 @@ def test_planned_notes_are_on_time_while_python_is_busy(jack_server, stage, wav)
     assert report["lateness"]["count"] > 20
     assert report["lateness"]["p99_ms"] <= 3.0
     assert report["reflex"]["count"] > 20
-    assert len(recorder.events()) > 40
+    events = recorder.events()
+    assert len(events) > 40
+    heard = np.array([frame for frame, d in events if d[0] == 0x9F and d[2]])
+    clicks = np.arange(24000, 12 * 48000 - 4800, 14400)
+    behind = np.array([frame - clicks[clicks <= frame][-1] for frame in heard]) / 48  # ms, in the frames of the server
+    print(f"click to reflex over JACK, ms, p50 p90 p99 max: {np.percentile(behind, (50, 90, 99, 100)).round(2)}")
+    assert len(heard) >= 20
+    assert np.percentile(behind, 99) <= 4.2 + 2 * 1000 * jack_server.period / 48000
 
 
 def test_a_server_that_dies_is_noticed_and_lets_everybody_go(tmp_path):
