@@ -96,13 +96,14 @@ def test_tempo_and_beats_lock(heard):
 
 @pytest.mark.parametrize("piece", SWAYING, ids=str)
 def test_a_swaying_player_is_followed(piece, tmp_path):
-    """Tempo wandering by 6 % up and down every 48 beats: still 90 % of the beats within 40 ms, never unlocked."""
+    """Tempo wandering by 6 % up and down every 48 beats: 95 % of the beats within 70 ms, 80 % within 40, never unlocked."""
     ticks = Tracker(RATE).run(analyses_of(render(piece, tmp_path)))
     late = ticks[(ticks["frame"] > (LEAD_S + SETTLED_S) * RATE) & (ticks["frame"] < piece.beats_s()[-1] * RATE)]
     errors = errors_s(ticks, piece, octave(np.median(late["tempo_bpm"]), piece.bpm))
     print(f"{piece!s:18s} median {np.median(errors):+.3f} near {np.mean(np.abs(errors) < 0.040):.2f}")
     assert late["locked"].all()
-    assert np.mean(np.abs(errors) < 0.040) >= 0.90
+    assert np.mean(np.abs(errors) < 0.070) >= 0.95  # the usual tolerance of beat tracking
+    assert np.mean(np.abs(errors) < 0.040) >= 0.80
 
 
 def test_given_tempo_beats_are_within_25_ms_after_two_bars(heard):

@@ -207,6 +207,17 @@ def test_grid_never_jumps(gaps, bpm, rate):
     assert (known["beat_in_bar"] < 4).all()
 
 
+def test_a_trusted_beat_keeps_its_level_when_eighths_begin():
+    """Eight bars of quarters at 96, then eight of equal eighths: the grid goes on counting quarters."""
+    period = 60.0 / 96.0
+    onsets = np.concatenate([0.5 + np.arange(32) * period, 0.5 + np.arange(64, 128) * period / 2])
+    ticks = Tracker(RATE).run(played(onsets, 0.5 + 64 * period))
+    late = ticks[ticks["frame"] > 10 * RATE]
+    assert np.abs(late["tempo_bpm"] / 96.0 - 1.0).max() < 0.03
+    place = (beats(late) / RATE - 0.5) / period
+    assert (np.abs(place - np.round(place)) * period).max() < 0.025
+
+
 def test_beat_goes_on_through_a_bar_of_rest():
     """Eight bars, one bar of silence, on again: still locked, still in place."""
     onsets = np.concatenate([0.5 + np.arange(32) * 0.5, 0.5 + np.arange(36, 60) * 0.5])

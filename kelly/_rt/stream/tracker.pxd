@@ -62,7 +62,7 @@ cdef struct grid_state:
     double beat, next, period
     int64_t count, bar_shift
     double confidence, trusted_s, away_s
-    int locked, astray, corrected
+    int locked, astray, insisted, corrected
     double error_sum, error_weight, bias
     int settled
     double onset_frames[N_ONSETS]

@@ -5,7 +5,8 @@
 # it has passed.  From then on `beat + beat_frames` in a tick is exactly where the next beat will be.
 #
 # Tracked: the pulse belief leads, the player's onsets near a beat trim.  While nothing is trusted the
-# grid may be bent by half a beat at once; when trusted, only after the pulse has insisted for beats.
+# grid may be bent by half a beat at once; when trusted, only after the pulse has insisted for beats,
+# and for 64 where it merely counts halves or doubles.
 # Given tempo: the period is exact; the phase is that of the first onset, trimmed by the mean error of
 # the onsets of the first SETTLE_BEATS beats (1/n gains), then frozen.  If those onsets show that the
 # first one stood beside the beat, the grid moves once.  After REST_S of silence it is heard anew.
@@ -18,6 +19,7 @@ cdef double PHASE_GAIN = 0.5  # of what the next beat would be off
 cdef double PERIOD_GAIN = 0.1  # of the same, into the period
 cdef double PERIOD_PULL = 0.15  # of the difference between the pulse's period and the grid's
 cdef double OCTAVE = 0.12  # relative difference of periods that is no drift
+cdef int OCTAVE_BEATS = 64  # a trusted grid keeps its level this long while the pulse is at half or double
 cdef double ASTRAY = 0.18  # beats off that are no drift
 cdef int ASTRAY_BEATS = 4
 cdef double TRUST = 0.45  # confidence, for TRUST_S: locked
@@ -106,13 +108,27 @@ cdef void grid_correct(grid_state* s, const pulse_state* pulse) noexcept nogil:
     # Once in every tracked beat, when what began on it has been heard: stretch it towards the pulse.
     cdef double heard = pulse.period_hops * HOP_S * s.rate
     cdef double coming = pulse.frame - PULSE_LATENCY_S * s.rate + (1.0 - pulse.phase) * heard
-    cdef double off, trim, limit
-    cdef bint octave = fabs(heard / s.period - 1.0) > OCTAVE
+    cdef double off, trim, limit, step = heard  # step: what the pulse's beats and the grid's have in common
+    cdef bint foreign
+    if s.locked and fabs(2.0 * heard / s.period - 1.0) < OCTAVE:
+        heard *= 2.0
+        s.insisted += 1
+    elif s.locked and fabs(0.5 * heard / s.period - 1.0) < OCTAVE:
+        heard *= 0.5
+        step = heard
+        s.insisted += 1
+    else:
+        s.insisted = 0
+    if s.insisted >= OCTAVE_BEATS:
+        s.period = pulse.period_hops * HOP_S * s.rate
+        heard = step = s.period
+        s.insisted = 0
+    foreign = s.locked and fabs(heard / s.period - 1.0) > OCTAVE
     if not s.locked:
-        s.period, octave = heard, False
-    elif not octave:
+        s.period = heard
+    elif not foreign:
         s.period += PERIOD_PULL * (heard - s.period)
-    off = wrap((coming - (s.beat + s.period)) / heard) * heard
+    off = wrap((coming - (s.beat + s.period)) / step) * step
     if s.error_weight > 0.0:
         trim = s.error_sum / s.error_weight
         if fabs(trim - off) < 0.1 * s.period:
@@ -121,12 +137,12 @@ cdef void grid_correct(grid_state* s, const pulse_state* pulse) noexcept nogil:
     off += s.bias
     if not s.locked:
         s.next = s.beat + s.period + pulse.confidence * off
-    elif octave or fabs(off) > ASTRAY * s.period:
+    elif foreign or fabs(off) > ASTRAY * s.period:
         s.astray += 1 if pulse.confidence > TRUST else 0
         s.next = s.beat + s.period
         if s.astray >= ASTRAY_BEATS:  # the player is elsewhere, and surely
             s.period, s.astray = heard, 0
-            off = wrap((coming - (s.beat + s.period)) / heard) * heard + s.bias
+            off = wrap((coming - (s.beat + s.period)) / step) * step + s.bias
             s.next = s.beat + s.period + off
     else:
         s.astray = max(0, s.astray - 1)
