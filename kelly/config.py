@@ -65,6 +65,8 @@ class MusicConfig:
     meter      "N/4" with N in 2..7
     chords     one chord per bar, repeated, such as "C Am F G"; with bar lines several: "C | Am F | G"
     seed       of every random draw, 0..2**63-1
+    mood       words that drive the nets in the recognizer's place, such as "calm, a little sad"; "" listens
+    intent     a TOML file with a mood or a way from one to another; "" for none
     """
 
     key: str = "auto"
@@ -72,6 +74,8 @@ class MusicConfig:
     meter: str = "4/4"
     chords: str = ""
     seed: int = 0
+    mood: str = ""
+    intent: str = ""
 
     @property
     def beats_per_bar(self) -> int:
@@ -254,6 +258,8 @@ SETTINGS = (
     Setting("music.meter", "meter", _text(pattern="[2-7]/4", meaning="a meter from 2/4 to 7/4")),
     Setting("music.chords", "chords", _text()),
     Setting("music.seed", "seed", _number(0, 2**63 - 1, whole=True)),
+    Setting("music.mood", "mood", _text()),
+    Setting("music.intent", "intent", _text()),
     Setting("models.path", "models", _text(), env="KELLY_MODELS_PATH"),
     Setting("models.strict", "strict_models", _switch),
     Setting("models.disabled", "disable", _names),

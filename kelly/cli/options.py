@@ -30,6 +30,8 @@ MUSIC = (
     click.option("--tempo", metavar="BPM", help="Quarter notes per minute, or auto."),
     click.option("--meter", metavar="N/4", help="Beats per bar, 2/4 to 7/4; default 4/4."),
     click.option("--chords", metavar="CHORDS", help='One chord per bar, repeated: "C Am F G".'),
+    click.option("--mood", metavar="WORDS", help='Drive the nets with a mood instead of listening for one: "calm, a little sad".'),
+    click.option("--intent", metavar="FILE", help="The same from a TOML file: a mood, or a way from one to another over N bars."),
     click.option("--gate", metavar="DB", help="Level below which nobody plays, dBFS; default -60."),
     click.option("--seed", metavar="N", help="Seed of every random draw; the same seed plays the same notes."),
     click.option("--look-ahead", metavar="MS", help="Plan notes at least this far ahead; default 20."),
@@ -92,6 +94,7 @@ def settings(flags: Mapping[str, Any]) -> Config:
 def check(config: Config) -> None:
     """Refuse keys, chords and nets that don't exist before anything is opened."""
     from kelly.config import did_you_mean
+    from kelly.live.intent import intent_of
     from kelly.music.chord import chords_by_beat, parse_progression
     from kelly.music.scale import parse_key
 
@@ -105,5 +108,7 @@ def check(config: Config) -> None:
         where = config.origins.get("music.chords", "chords")
         if config.music.chords.strip():
             chords_by_beat(parse_progression(config.music.chords), config.music.beats_per_bar)
+        where = config.origins.get("music.mood" if config.music.mood else "music.intent", "mood")
+        intent_of(config)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None

@@ -27,10 +27,13 @@ def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> 
     """
     voice = console(flags)
     config = settings(flags)
+    from kelly.live.intent import intent_of
     from kelly.live.render import render_config
 
     if sound is not None:
         find_synth()  # missing, it is better missed before the work
+    if (intent := intent_of(config)) is not None:
+        voice.narrate(intent.describe())
     target = Path(output) if output else Path(audio).with_suffix(".mid").name
     with voice.progress(Path(audio).name, 1000) as advance:
         done = 0

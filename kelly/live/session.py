@@ -32,6 +32,7 @@ from kelly.errors import AudioFileError, ConfigError, DeviceLostError
 from kelly.generate.conductor import Conductor
 from kelly.generate.settings import ConductorSettings
 from kelly.live.engines import conductor_engines
+from kelly.live.intent import constrained, intent_of
 from kelly.live.priority import raised
 from kelly.live.stats import Snapshot, latency_row
 from kelly.midi.native import NativeSink
@@ -63,7 +64,11 @@ class Session:
     """
 
     def __init__(self, config: Config, *, source: Source | None = None, sink: Sink | None = None, realtime: bool = True) -> None:
+        self._intent = intent_of(config)
+        config = constrained(config, self._intent)
         self.config, self.realtime, self.notices = config, realtime, []
+        if self._intent is not None:
+            self.notices.append(self._intent.describe())
         key, tempo = parse_key(config.music.key), config.music.tempo_bpm
         bars = parse_progression(config.music.chords) if config.music.chords.strip() else ()
         settings = ConductorSettings(
@@ -128,6 +133,8 @@ class Session:
             strikes=strikes,
             reflex_note=reflex_note,
             reflex_channel=self._reflex_channel,
+            path=None if self._intent is None else self._intent.path(),
+            path_bars=0.0 if self._intent is None else self._intent.bars,
         )
         self._engines = conductor_engines(self.processor)
         self._conductor = Conductor(rate, settings, self._engines)

@@ -49,6 +49,10 @@ cdef struct worker_t:
     int32_t forgot                  # the recognizer was reset in this silence
     int32_t ending
     float steering[64]
+    const float* path               # embeddings wanted on the way, path_rows of 64; NULL: the recognizer leads
+    int32_t path_rows
+    double path_bars                # length of the way
+    float planned[64]
     float embedding[64]
     float ruled[128]
     float context[128]
@@ -70,11 +74,13 @@ cdef class Worker:
     cdef readonly object commands
     cdef readonly object receipts
     cdef readonly object strikes
+    cdef readonly object path       # kept alive: the loop holds its C pointer
 
     cdef void _loop(self) noexcept nogil
     cdef void _network_hop(self) noexcept nogil
     cdef void _obey(self, int64_t index) noexcept nogil
     cdef void _listen(self) noexcept nogil
+    cdef void _follow(self) noexcept nogil
     cdef void _ask(self, int net, const float* x, float* y) noexcept nogil
     cdef int _step(self, int net, const float* x, float* y) noexcept nogil
     cdef void _clear(self, int net) noexcept nogil

@@ -2,6 +2,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kelly._rt.net.network import Network
 from kelly._rt.stream.capture import Capture
@@ -19,6 +20,7 @@ class Worker:
     commands: Ring
     receipts: Ring
     strikes: Ring | None
+    path: npt.NDArray[np.float32] | None
     def __init__(
         self,
         capture: Capture,
@@ -32,6 +34,8 @@ class Worker:
         strikes: Ring | None = None,
         reflex_note: int | None = None,
         reflex_channel: int = 16,
+        path: npt.ArrayLike | None = None,
+        path_bars: float = 0.0,
     ) -> None: ...
     def run(self) -> None: ...
     @property

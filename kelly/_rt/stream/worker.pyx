@@ -118,14 +118,17 @@ cdef class Worker:
     strikes      ring of dtype("event") for the reflex voice, or None
     reflex_note  MIDI note struck at each onset, None for none
     reflex_channel  1..16
+    path         float32 (K, 64) embeddings that drive the nets in the recognizer's place, evenly spaced over
+                 path_bars bars of the grid, the last one from then on; None: the recognizer leads
     raises       ValueError, KeyError
     thread       [main] constructs; ``run`` belongs to one thread of its own
     """
 
     def __cinit__(self, Capture capture not None, FeatureExtractor extractor not None, Tracker tracker not None,
                   networks, Ring ticks not None, Ring commands not None, Ring receipts not None,
-                  enabled=None, Ring strikes=None, reflex_note=None, int reflex_channel=16):
+                  enabled=None, Ring strikes=None, reflex_note=None, int reflex_channel=16, path=None, double path_bars=0.0):
         cdef int i
+        cdef const float[:, ::1] rows
         for ring, expected in ((ticks, dtype("tick")), (commands, dtype("command")), (receipts, receipt_dtype()),
                                (strikes, dtype("event"))):
             if ring is not None and ring.dtype != expected:
@@ -159,6 +162,12 @@ cdef class Worker:
         self.state.voice.channel = reflex_channel - 1
         self.state.voice.off_frame = -1
         self.state.voice.serial = <int64_t>1 << 60            # behind the conductor's within a frame
+        if path is not None:
+            self.path = np.array(path, np.float32, order="C")
+            if self.path.ndim != 2 or self.path.shape[1] != N_EMBEDDING or not len(self.path) or not np.isfinite(self.path).all():
+                raise ValueError(f"a path is (K, {N_EMBEDDING}) finite numbers, found {self.path.shape}")
+            rows = self.path
+            self.state.path, self.state.path_rows, self.state.path_bars = &rows[0, 0], rows.shape[0], path_bars
         for i, name in enumerate(NET_NAMES):
             self.state.nets[i].present = networks.get(name) is not None
             self.state.nets[i].wanted = enabled is None or name in enabled
@@ -245,6 +254,7 @@ cdef class Worker:
     cdef void _listen(self) noexcept nogil:
         """The embedding of this hop, into the tick."""
         cdef worker_t* w = self.state
+        cdef const float* led = w.embedding
         cdef int i
         if self.tracker.level.open or self.tracker.index == 0:
             w.forgot = False
@@ -254,8 +264,28 @@ cdef class Worker:
             w.forgot = True
             self._forget()
             kelly_add(&w.resets, 1)
+        if w.path_rows > 0:
+            self._follow()
+            led = w.planned
         for i in range(N_EMBEDDING):
-            w.tick.embedding[i] = w.embedding[i] + w.steer * (w.steering[i] - w.embedding[i])
+            w.tick.embedding[i] = led[i] + w.steer * (w.steering[i] - led[i])
+
+    cdef void _follow(self) noexcept nogil:
+        """Where the path stands on the player's grid, as the tick before knew it; its first row until there is one."""
+        cdef worker_t* w = self.state
+        cdef double place = 0.0
+        cdef int row, i
+        cdef float share
+        cdef const float* here
+        if w.tick.beat_frames > 0.0 and w.tick.beat_count >= 0 and w.tick.beats_per_bar > 0:
+            place = w.tick.beat_count + (self.extractor.frame - w.tick.beat_frame) / w.tick.beat_frames
+            place = place / (w.tick.beats_per_bar * w.path_bars) if w.path_bars > 0.0 else 1.0
+        place = min(max(place, 0.0), 1.0) * (w.path_rows - 1)
+        row = min(<int>place, w.path_rows - 1)
+        share = <float>(place - row)
+        here = w.path + row * N_EMBEDDING
+        for i in range(N_EMBEDDING):
+            w.planned[i] = here[i] + (share * (here[N_EMBEDDING + i] - here[i]) if share > 0.0 else <float>0.0)
 
     cdef void _ask(self, int net, const float* x, float* y) noexcept nogil:
         """The answer of a net: the model's, the rule's, or a mixture while one gives way to the other."""

@@ -1,0 +1,178 @@
+"""An intent: how the music should feel, now or along the way, in place of what the recognizer hears.
+
+    mood = "calm, a little sad"             # a point, in words
+    point = [0.4, -0.3, -0.5]               # or as valence, arousal, tension
+
+    from = "calm"                           # or a path
+    to = "very excited"
+    bars = 16
+    arc = "ease"                            # line, ease, late, early, arch
+
+    [constraints]                           # all optional; flags and settings beat them
+    key = "Am"
+    tempo = 96
+    meter = "4/4"
+    swing = 0.62
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import pi, sin
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelly.config import did_you_mean
+from kelly.errors import ConfigError
+from kelly.music.emotion import Mood
+from kelly.music.scale import parse_key
+from kelly.music.steering import embedding_from_mood
+from kelly.music.thesaurus import nearest
+from kelly.music.words import read_words
+
+ARCS: dict[str, Callable[[float], float]] = {
+    "line": lambda t: t,
+    "ease": lambda t: t * t * (3 - 2 * t),
+    "late": lambda t: t * t,
+    "early": lambda t: 1 - (1 - t) ** 2,
+    "arch": lambda t: sin(pi * t),  # there and back
+}
+"""Share of the way, 0 at A and 1 at B, after share t of the bars."""
+
+ROWS_PER_BAR = 16
+MOST_BARS = 1024
+KEYS = ("mood", "point", "from", "to", "bars", "arc", "constraints")
+CONSTRAINTS = ("key", "tempo", "meter", "swing")
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A point (start is end) or a path, and what else is asked for.
+
+    bars       length of the path, counted from the first beat that is tracked; afterwards its end holds
+    arc        a row of ARCS
+    key, tempo_bpm, meter   "" and None where the player decides
+    swing      .5 even.. .75; None: even
+    unknown    words of a mood that were not understood
+    """
+
+    start: Mood
+    end: Mood
+    bars: float = 0.0
+    arc: str = "line"
+    key: str = ""
+    tempo_bpm: float | None = None
+    meter: str = ""
+    swing: float | None = None
+    unknown: tuple[str, ...] = ()
+
+    def at(self, bar: float) -> Mood:
+        """The mood wanted ``bar`` bars after the beginning."""
+        t = 1.0 if self.bars <= 0 else max(0.0, min(1.0, bar / self.bars))
+        share = ARCS[self.arc](t)
+        pairs = ((self.start.valence, self.end.valence), (self.start.arousal, self.end.arousal), (self.start.tension, self.end.tension))
+        return Mood(*((1 - share) * a + share * b for a, b in pairs))
+
+    def path(self) -> NDArray[np.float32]:
+        """Embeddings (K, 64), evenly spaced over the bars; one row for a point."""
+        if self.bars <= 0:
+            return embedding_from_mood(self.end, self.swing)[None]
+        count = round(self.bars * ROWS_PER_BAR) + 1
+        return np.stack([embedding_from_mood(self.at(self.bars * k / (count - 1)), self.swing) for k in range(count)])
+
+    def describe(self) -> str:
+        """For people."""
+        end = _describe(self.end)
+        way = f"{_describe(self.start)} to {end} over {self.bars:g} bars ({self.arc})" if self.bars > 0 else end
+        missed = f"; not understood: {', '.join(self.unknown)}" if self.unknown else ""
+        return f"mood: {way}{missed}"
+
+
+def _describe(mood: Mood) -> str:
+    name = nearest(mood)[0][0].name if mood != Mood() else "neutral"
+    return f"{name} (V{mood.valence:+.2f} A{mood.arousal:+.2f} T{mood.tension:+.2f})"
+
+
+def from_words(text: str) -> Intent:
+    """A point in words; ConfigError when none of them is a feeling."""
+    reading = read_words(text)
+    return Intent(reading.mood, reading.mood, unknown=reading.unknown)
+
+
+def read_intent(path: str | os.PathLike[str]) -> Intent:
+    """An intent from a TOML file.
+
+    raises  ConfigError: unreadable, not TOML, an unknown key (with the nearest), a value out of range
+    """
+    try:
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    try:
+        return _intent(document)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _intent(document: dict[str, Any]) -> Intent:
+    _known(document, KEYS)
+    rules = document.get("constraints", {})
+    if not isinstance(rules, dict):
+        raise ConfigError("constraints: expected a table")
+    _known(rules, CONSTRAINTS, "constraints.")
+    unknown: list[str] = []
+    ways = [name for name in ("mood", "point", "to") if name in document]
+    if len(ways) != 1 or ("from" in document) != ("to" in document):
+        raise ConfigError("expected one of: mood, point, or from and to")
+    start = end = _point(ways[0], document[ways[0]], unknown)
+    bars, arc = 0.0, "line"
+    if ways[0] == "to":
+        start = _point("from", document["from"], unknown)
+        bars, arc = _number(document, "bars", 0.25, MOST_BARS), document.get("arc", "line")
+        if arc not in ARCS:
+            raise ConfigError(f"arc: expected {', '.join(ARCS)}, found {arc!r}{did_you_mean(arc, ARCS)}")
+    elif {"bars", "arc"} & set(document):
+        raise ConfigError("bars and arc belong to a path: from and to")
+    key, meter = rules.get("key", ""), rules.get("meter", "")
+    if not isinstance(key, str) or not isinstance(meter, str) or (meter and not (len(meter) == 3 and meter[0] in "234567" and meter[1:] == "/4")):
+        raise ConfigError('constraints: key is text such as "Am", meter "2/4" to "7/4"')
+    parse_key(key or "auto")
+    return Intent(
+        start, end, bars, arc, key,
+        _number(rules, "tempo", 30, 300) if "tempo" in rules else None,
+        meter,
+        _number(rules, "swing", 0.5, 0.75) if "swing" in rules else None,
+        tuple(unknown),
+    )  # fmt: skip
+
+
+def _known(table: dict[str, Any], names: tuple[str, ...], prefix: str = "") -> None:
+    for name in table:
+        if name not in names:
+            raise ConfigError(f"unknown key {prefix + name!r}{did_you_mean(name, names)}")
+
+
+def _number(table: dict[str, Any], name: str, low: float, high: float) -> float:
+    value = table.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ConfigError(f"{name}: expected a number from {low:g} to {high:g}, found {value!r}")
+    return float(value)
+
+
+def _point(name: str, value: Any, unknown: list[str]) -> Mood:
+    """Words, or three numbers."""
+    if isinstance(value, str) and name != "point":
+        reading = read_words(value)
+        unknown += reading.unknown
+        return reading.mood
+    if isinstance(value, list) and len(value) == 3 and all(isinstance(x, int | float) and not isinstance(x, bool) and -1 <= x <= 1 for x in value):
+        return Mood(*map(float, value))
+    raise ConfigError(f"{name}: expected words or [valence, arousal, tension], each -1 to 1, found {value!r}")
