@@ -34,6 +34,12 @@ def run(*command, timeout_s=120, **environment):
     return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout_s, env=env)
 
 
+def classic_layout():
+    """Command prefix for ThreadSanitizer, which wants addresses where kernels used to put them; [] where that is refused."""
+    prefix = [tool("setarch"), "-R"]
+    return prefix if run(*prefix, "true").returncode == 0 else []  # some containers forbid it, and may not need it
+
+
 def compile_c(source, program, *flags, compiler="gcc", headers=STREAM):
     """Compile tests/proofs/<source> into ``program``; warnings are errors."""
     done = run(

@@ -9,7 +9,7 @@ import sys
 import sysconfig
 
 import pytest
-from harness import HERE, STREAM, run, tool
+from harness import HERE, STREAM, classic_layout, run, tool
 
 MODULES = ("ring", "capture", "performer")
 RACE = 66
@@ -42,7 +42,7 @@ def package(tmp_path_factory):
 def drive(root):
     library = run(tool("gcc"), "-print-file-name=libtsan.so").stdout.strip()
     return run(
-        tool("setarch"), "-R", sys.executable, HERE / "drive_extension.py", root,
+        *classic_layout(), sys.executable, HERE / "drive_extension.py", root,
         LD_PRELOAD=library, TSAN_OPTIONS=f"exitcode={RACE}", OPENBLAS_NUM_THREADS="1", timeout_s=300,
     )  # fmt: skip
 

@@ -6,14 +6,13 @@ Planted fault: one memory order weakened in a copy of ring.h, and the race is re
 import shutil
 
 import pytest
-from harness import STREAM, run, tool
+from harness import STREAM, classic_layout, run
 
 RACE = 66  # ThreadSanitizer's exit status
 
 
 def under_tsan(program, *arguments):
-    """TSan wants the classic address layout; kernels that randomise more bits make it stop at once."""
-    return run(tool("setarch"), "-R", program, *arguments, TSAN_OPTIONS=f"exitcode={RACE}")
+    return run(*classic_layout(), program, *arguments, TSAN_OPTIONS=f"exitcode={RACE}")
 
 
 def counts(done):
