@@ -122,7 +122,15 @@ def stop_signals() -> Iterator[list[int]]:
 def describe(summary: dict[str, Any]) -> str:
     """The summary for people: one line per group, such as "network hop   p50 0.096 ms, p99 0.192 ms"."""
     width = max(map(len, summary))
-    return "\n".join(f"{group.ljust(width)}  {', '.join(figure(*row) for row in rows.items())}" for group, rows in summary.items())
+    return "\n".join(f"{group.ljust(width)}  {sentence(rows)}" for group, rows in summary.items())
+
+
+def sentence(rows: dict[str, Any]) -> str:
+    """One group: figures by name; or, where the values are words that repeat, names by word: "model a b, off c"."""
+    values = list(rows.values())
+    if all(isinstance(value, str) for value in values) and len(set(values)) < len(values):
+        return ", ".join(" ".join([word, *(n for n, v in rows.items() if v == word)]) for word in dict.fromkeys(values))
+    return ", ".join(figure(*row) for row in rows.items())
 
 
 def figure(name: str, value: Any) -> str:

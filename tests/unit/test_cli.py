@@ -224,6 +224,14 @@ def test_a_silent_device_gets_one_hint(capsys, level_db, total_frames, hints):
     assert len(err.splitlines()) == hints
 
 
+def test_the_summary_is_a_line_per_group():
+    """Units behind values, nets grouped by who answered."""
+    summary = {"played": {"chords": 3}, "nets": {"a": "model", "b": "off", "c": "model"}, "network hop": {"p50_ms": 0.1}}
+    assert live.describe(summary).splitlines() == [
+        "played       chords 3", "nets         model a c, off b", "network hop  p50 0.1 ms",
+    ]  # fmt: skip
+
+
 def test_the_player_command_quotes_the_path(tmp_path):
     """The line that is printed can be pasted."""
     assert live.player_command(tmp_path / "my take.mid").count(f"'{tmp_path}/my take.mid'") == 1
