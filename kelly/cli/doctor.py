@@ -171,9 +171,9 @@ def audio(config: Config) -> list[Line]:
 
 
 def midi(config: Config) -> list[Line]:
-    from kelly.midi.ports import midi_apis, midi_outputs, virtual_ports
-
     from ctypes.util import find_library
+
+    from kelly.midi.ports import midi_apis, midi_outputs, virtual_ports
 
     native = [name for name in ("jack", "rtmidi") if find_library(name)]
     lines = [Line("python-rtmidi", version("python-rtmidi"))]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from kelly.audio.synth import find_synth, render_midi
+from kelly.cli.app import TERMINATED
 from kelly.cli.live import describe, player_command
 from kelly.cli.options import CONFIG, JSON, MODELS, MUSIC, VOICE, console, options, settings
 
@@ -34,6 +37,7 @@ def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> 
         find_synth()  # missing, it is better missed before the work
     if (intent := intent_of(config)) is not None:
         voice.narrate(intent.describe())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # an exception, so that nothing half done stays
     target = Path(output) if output else Path(audio).with_suffix(".mid").name
     with voice.progress(Path(audio).name, 1000) as advance:
         done = 0

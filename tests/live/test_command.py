@@ -106,3 +106,17 @@ def test_render_writes_the_same_bytes_twice_and_says_where(tmp_path, env):
         files.append((tmp_path / name).read_bytes())
     assert files[0] == files[1]
     assert open_notes(tmp_path / "a.mid") == set()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_render_leaves_nothing_half_done(tmp_path, env, number, code):
+    """Neither the file nor a temporary one beside it."""
+    samples, rate = soundfile.read(ROOT / "kelly" / "audio" / "demo.ogg", dtype="int16")
+    soundfile.write(tmp_path / "long.wav", np.tile(samples[:, 0], 40), rate)
+    process = subprocess.Popen([sys.executable, "-m", "kelly", "render", "long.wav"], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
+    time.sleep(2.0)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["long.wav"]

@@ -80,6 +80,9 @@ def test_no_net_is_disable_net():
         (["render", "absent.wav", "-o", "x.mid"], 6, "absent.wav"),
         (["live", "--audio-in", "file:absent.wav", "--midi-out", "file:x.mid"], 6, "absent.wav"),
         (["validate", "absent.json"], 4, "absent.json"),
+        (["live", "--strict-models", "--models", "absent", "--midi-out", "file:x.mid"], 4, "absent"),
+        (["live", "--audio-in", "demo", "--midi-out", "no such port"], 3, "--midi-out file:PATH works without"),
+        (["live", "--audio-in", "demo", "--midi-out", "file:absent/x.mid"], 6, "absent"),
     ],
 )
 def test_a_mistake_is_one_message_and_its_exit_code(capfd, words, code, message):
