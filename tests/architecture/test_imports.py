@@ -155,3 +155,9 @@ def test_nothing_in_kelly_names_a_heavy_library():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             assert not {name.split(".")[0] for name in names} & HEAVY, path
+
+
+def test_every_test_module_has_a_name_of_its_own():
+    """pytest imports test modules by their bare names: two alike, and none of them runs."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert {name for name in names if names.count(name) > 1} == set()
