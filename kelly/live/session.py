@@ -33,6 +33,7 @@ from kelly.generate.conductor import Conductor
 from kelly.generate.settings import ConductorSettings
 from kelly.live.engines import conductor_engines
 from kelly.live.intent import constrained, intent_of
+from kelly.live.mailbox import COUNTERS, KEYS, Mailbox
 from kelly.live.priority import raised
 from kelly.live.stats import Snapshot, latency_row
 from kelly.midi.native import NativeSink
@@ -159,6 +160,7 @@ class Session:
                 ("watch", self._watch),
             )
         ]
+        self._mailbox = Mailbox(self._fill_page, self._press)
         if isinstance(self.sink, RtMidiSink) and isinstance(self.source, LiveSource) and "JACK" in self.source.host_api:
             self.sink.watch(self._callback_moves())
 
@@ -178,6 +180,8 @@ class Session:
             sys.setswitchinterval(min(SWITCH_INTERVAL_S, self._switch_interval_s))
         for thread in self._threads:
             thread.start()
+        if self.realtime:
+            self._mailbox.start()
         try:
             self.source.start()
         except BaseException:
@@ -209,6 +213,7 @@ class Session:
         if self._closed:
             return
         self._closed = True
+        self._mailbox.close()
         started = self._threads[0].ident is not None
         self.source.capture.stop()
         self._stopping.set()
@@ -374,6 +379,23 @@ class Session:
     def snapshot(self) -> Snapshot:
         """The session now: newest tick and counters."""
         return Snapshot(self._newest, self.source.capture.frames / self.source.sample_rate_hz, self.counters())
+
+    def _fill_page(self, body: Any) -> None:
+        """[mailbox] what a viewer in another process sees."""
+        counters = self.counters()
+        body["counters"] = [counters.get(name, 0) for name in COUNTERS]
+        body["hop_buckets"], body["late_buckets"] = self._worker.busy_buckets(), self._performer.lateness_buckets()
+        body["source"], body["sink"] = self.source.name.encode()[:64], self.sink.description.encode()[:64]
+        body["sample_rate_hz"] = self.source.sample_rate_hz
+        if self._newest is not None:
+            body["has_tick"], body["tick"] = 1, self._newest
+
+    def _press(self, key: str) -> None:
+        """[mailbox] a viewer's key."""
+        if key == KEYS[-1]:
+            self.panic()
+        else:
+            self.set_model_enabled(key, self.nets()[key] == "off")
 
     def reports(self, every_s: float = 1.0) -> Iterator[Snapshot]:
         """A snapshot every ``every_s`` until the session ends."""

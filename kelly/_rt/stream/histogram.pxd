@@ -55,3 +55,9 @@ cdef inline object histogram_summary(const histogram_t* h):
             p99 = histogram_edge_ns(i)
     largest = <double>h.largest_ns
     return {"count": total, "p50_ms": min(p50, largest) / 1e6, "p99_ms": min(p99, largest) / 1e6, "max_ms": largest / 1e6}
+
+
+cdef inline object histogram_buckets(const histogram_t* h):
+    """Python's view: how many durations fell into each bucket.  [any, with the GIL]"""
+    cdef int i
+    return [h.bucket[i] for i in range(HISTOGRAM_BUCKETS)]

@@ -16,7 +16,7 @@ from libc.string cimport memset
 
 from kelly._rt._layout cimport event_t
 from kelly._rt.stream.capture cimport Capture, kelly_capture
-from kelly._rt.stream.histogram cimport histogram_add, histogram_summary
+from kelly._rt.stream.histogram cimport histogram_add, histogram_buckets, histogram_summary
 from kelly._rt.stream.native_midi cimport NativePort, kelly_port, kelly_port_send
 from kelly._rt.stream.ring cimport (
     Ring, kelly_add, kelly_get, kelly_now_ns, kelly_ring_peek, kelly_ring_refuse, kelly_ring_room, kelly_ring_size,
@@ -404,6 +404,10 @@ cdef class Performer:
     def lateness(self):
         """How far behind its frame an event was handed to the sink: count, p50_ms, p99_ms, max_ms (live only)."""
         return histogram_summary(&self.state.lateness)
+
+    def lateness_buckets(self):
+        """The same as counts: bucket 0 up to 0.5 us, then four per octave."""
+        return histogram_buckets(&self.state.lateness)
 
     def reflex_latency(self):
         """The same for the reflex voice, whose frame is the moment of detection."""

@@ -43,7 +43,7 @@ from kelly._rt._layout cimport (
 from kelly._rt.net.network cimport Network
 from kelly._rt.stream.capture cimport Capture, kelly_capture_done, kelly_capture_next
 from kelly._rt.stream.features cimport FeatureExtractor
-from kelly._rt.stream.histogram cimport histogram_add, histogram_summary
+from kelly._rt.stream.histogram cimport histogram_add, histogram_buckets, histogram_summary
 from kelly._rt.stream.ring cimport (
     Ring,
     kelly_add,
@@ -413,3 +413,7 @@ cdef class Worker:
     def busy(self):
         """From taking the last samples of a network hop to its tick: count, p50_ms, p99_ms, max_ms."""
         return histogram_summary(&self.state.busy)
+
+    def busy_buckets(self):
+        """The same as counts: bucket 0 up to 0.5 us, then four per octave."""
+        return histogram_buckets(&self.state.busy)

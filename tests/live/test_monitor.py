@@ -1,0 +1,247 @@
+"""``kelly monitor``: a session's page, what is drawn from it, and the keys, in a terminal of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from kelly._rt.contract import NET_NAMES
+from kelly.cli import app
+from kelly.cli.picture import HEIGHT, TRAIL, WIDTH, Picture, delays, plane
+from kelly.config import load_config
+from kelly.errors import DeviceError
+from kelly.live import mailbox
+from kelly.live.mailbox import BODY, COUNTERS, KEYS, Mailbox, View
+from kelly.live.session import Session
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path, monkeypatch):
+    """Pages of these tests lie apart."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def session(tmp_path):
+    """The demo, played live into a file."""
+    session = Session(load_config(flags={"audio_in": "demo", "midi_out": f"file:{tmp_path / 'x.mid'}", "key": "G", "tempo": 100}, env={}))
+    with session:
+        yield session
+
+
+def drawn(picture, width=80):
+    console = Console(width=width, record=True, file=open(os.devnull, "w"), force_terminal=False)  # noqa: SIM115
+    with console.file:
+        console.print(picture)
+        return console.export_text()
+
+
+def page(**tick):
+    body = np.zeros(1, BODY)[0]
+    body["has_tick"], body["serial"], body["sample_rate_hz"], body["source"], body["sink"] = 1, 1, 48000, b"mic", b"port"
+    body["tick"]["source"] = 2
+    body["tick"]["key_tonic"] = -1
+    for name, value in tick.items():
+        body["tick"][name] = value
+    return body
+
+
+def test_a_viewer_sees_a_running_session_and_switches_its_nets(session):
+    """Page, key, answer: within a second the net is off; again, and it is back; panic arrives."""
+    view = View.newest()
+    assert view.pid == os.getpid()
+    first = view.wait(3.0)
+    assert first["source"] == b"demo.ogg"
+    assert int(first["tick"]["frame"]) > 0 or not first["has_tick"]
+
+    def becomes(who):
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            view.wait(0.5)
+            if session.nets()["groovepredictor"] == who:
+                return True
+        return False
+
+    assert becomes("model")
+    view.press("groovepredictor")
+    assert becomes("off")
+    view.press("groovepredictor")
+    assert becomes("model")
+    view.press("panic")
+    until = time.monotonic() + 3
+    while session.counters()["panics"] == 0 and time.monotonic() < until:
+        view.wait(0.3)
+    assert session.counters()["panics"] == 1
+    assert view.read()["hop_buckets"].sum() > 10
+
+
+def test_nobody_looks_nothing_is_written(session):
+    """Without a viewer the page stays empty: the session pays for none."""
+    time.sleep(0.8)
+    path = next(mailbox.folder().glob("*.page"))
+    view = View(path)
+    assert int(view._page.body["serial"][0]) == 0
+    assert view.wait(3.0) is not None
+
+
+def test_a_page_is_private_and_goes_with_its_session(tmp_path, session):
+    """Only the user can open it; after the end it is gone, and whoever still looks is told."""
+    path = next(mailbox.folder().glob("*.page"))
+    assert path.stat().st_mode & 0o077 == 0
+    assert path.parent.stat().st_mode & 0o077 == 0
+    view = View.newest()
+    session.close()
+    assert view.over
+    assert not path.exists()
+    with pytest.raises(DeviceError, match="no session runs here; start one with `kelly live`"):
+        View.newest()
+
+
+def test_the_page_of_a_dead_process_is_swept_up(runtime):
+    """SIGKILL leaves a page behind; the next viewer removes it."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    left = mailbox.folder() / f"{process.pid}-left.page"
+    left.write_bytes(bytes(mailbox.SIZE))
+    with pytest.raises(DeviceError, match="no session"):
+        View.newest()
+    assert not left.exists()
+
+
+def test_a_folder_of_somebody_else_is_refused(runtime):
+    """Others could read and press there."""
+    mailbox.folder().chmod(0o755)
+    with pytest.raises(DeviceError, match="not a private folder"):
+        mailbox.folder()
+
+
+def test_half_a_page_is_never_read():
+    """A reader beside a writer that writes without pause: every page it takes is whole."""
+    wrong = []
+
+    def fill(body):
+        body["counters"] = int(body["serial"])
+        body["hop_buckets"] = int(body["serial"])
+
+    box = Mailbox(fill, lambda key: None)
+    mailbox_period, mailbox.PUBLISH_S = mailbox.PUBLISH_S, 0.0
+    try:
+        box.start()
+        view, until, count = View.newest(), time.monotonic() + 1.5, 0
+        while time.monotonic() < until:
+            body = view.read()
+            if body is not None:
+                count += 1
+                if len({*body["counters"].tolist(), *body["hop_buckets"].tolist()}) != 1:
+                    wrong.append(body)
+    finally:
+        mailbox.PUBLISH_S = mailbox_period
+        box.close()
+    assert count > 20
+    assert not wrong
+
+
+def test_the_picture_shows_what_the_page_says():
+    """Level, key and chord, tempo and beat, feeling by name, nets with their keys, losses."""
+    body = page(level_db=-23.0, key_tonic=7, key_mode=1, chord_root=4, chord_quality=3, tempo_bpm=100.0, locked=1, beats_per_bar=4, beat_in_bar=2)
+    body["tick"]["embedding"][:2] = 0.65, 0.38
+    body["tick"]["source"][:] = 2, 1, 0, 2, 2
+    body["counters"][COUNTERS.index("late_events")] = 3
+    body["hop_buckets"][20], body["late_buckets"][40] = 9, 5
+    picture = Picture()
+    picture.take(body)
+    text = drawn(picture)
+    for words in ("mic -> port", "-23 dB", "G: Em7", "100 bpm", "○ ○ ● ○", "V+0.65 A+0.38", "1 emotionrecognizer", "model", "fallback", "off",
+                  "late events     3", "excited", "network hop", "p releases every note"):  # fmt: skip
+        assert words in text, text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert len(text.splitlines()) <= 24
+    assert "waiting" in drawn(Picture())
+
+
+def test_the_point_lies_where_the_feeling_is_and_the_trail_behind_it():
+    """Valence right, arousal up; corners stay inside."""
+    rows = plane([(-1.0, -1.0), (0.0, 0.0), (1.0, 1.0)]).plain.splitlines()
+    assert len(rows) == HEIGHT
+    assert {len(row) for row in rows} == {WIDTH}
+    assert rows[0][-1] == "◉"
+    assert rows[-1][0] == rows[HEIGHT // 2][WIDTH // 2] == "•"
+    assert plane([(5.0, -5.0)]).plain.splitlines()[-1][-1] == "◉"
+    picture = Picture()
+    for serial in range(1, 200):
+        body = page()
+        body["serial"] = serial
+        picture.take(body)
+    assert len(picture._trail) == TRAIL
+
+
+def test_histograms_show_where_the_time_goes():
+    """A bucket of 1 ms stands near the middle of the row."""
+    body = page()
+    body["hop_buckets"][1 + 4 * 11] = 10  # 1 ms = 0.5 us * 2 ** 11
+    first = delays(body).plain.splitlines()[0]
+    assert first.index("█") == 13 + 8
+
+
+def test_without_a_session_the_command_says_so(capsys):
+    """Exit 3."""
+    assert app.run(["monitor"]) == 3
+    assert "no session runs here" in capsys.readouterr().err
+
+
+def test_once_and_json_print_one_page(session, capsys):
+    """A picture for people, an object with a schema for machines."""
+    session.wait(1.0)
+    assert app.run(["monitor", "--once"]) == 0
+    assert "demo.ogg ->" in capsys.readouterr().out
+    assert app.run(["monitor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["schema"] == "kelly.monitor/1"
+    assert set(found["nets"]) == set(NET_NAMES) == set(KEYS[:-1])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="tmux")
+def test_in_a_terminal_keys_switch_and_q_leaves(session, tmp_path, runtime):
+    """Under tmux: the screen shows the session, key 5 switches the groove net, q gives the terminal back."""
+    assert shutil.which("tmux"), "not installed: tmux"
+    socket = f"kelly-{os.getpid()}"
+
+    def tmux(*words):
+        return subprocess.run(["tmux", "-L", socket, *words], capture_output=True, text=True, timeout=10, check=False).stdout
+
+    env = f"XDG_RUNTIME_DIR={runtime} PYTHONPATH={ROOT}"
+    tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", f"{env} {sys.executable} -m kelly monitor; echo left-$?; sleep 60")
+
+    def shows(words, timeout_s=15.0):
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            screen = tmux("capture-pane", "-p")
+            if words in screen:
+                return screen
+            time.sleep(0.1)
+        pytest.fail(f"{words!r} never appeared:\n{screen}")
+
+    try:
+        screen = shows("demo.ogg ->")
+        assert "nets: keys 1 to 5" in screen
+        shows("5 groovepredictor   model")
+        tmux("send-keys", "5")
+        shows("5 groovepredictor   off")
+        assert session.nets()["groovepredictor"] == "off"
+        tmux("send-keys", "q")
+        shows("left-0")
+        assert not session.wait(0.1), "the session ended with its viewer"
+    finally:
+        tmux("kill-server")
