@@ -83,13 +83,16 @@ def play(voice: Console, config: Any, received: list[int]) -> int:
 def follow(voice: Console, session: Any, received: list[int]) -> None:
     """Show the status line until the session ends or a signal arrives."""
     from_device, loud_at_s = session.source.total_frames is None, 0.0
-    hinted = not from_device
+    hinted, echo_said = not from_device, False
     while not received and not session.wait(STATUS_S):
         snapshot = session.snapshot()
         tick = snapshot.tick
         if tick is None:
             continue
         voice.line(status_line(tick, voice.columns))
+        if not echo_said and snapshot.counters.get("echoes", 0):
+            echo_said = True
+            voice.warn("kelly hears its own sound in the input: headphones, or another channel (--audio-channel), keep it out")
         now_s = float(tick["frame"]) / session.source.sample_rate_hz
         if tick["level_db"] > QUIET_DB:
             loud_at_s = now_s

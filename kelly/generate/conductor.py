@@ -12,11 +12,13 @@ Determinism. What is planned depends on ticks, settings and engines only; chance
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .bass import Bass
 from .drums import Drums
 from .dynamics import MAX_OFFSET_S, Dynamics
+from .echo import Echo
 from .grid import ChordTrack, Grid
 from .harmony import Chords
 from .heard import Heard, read_tick
@@ -28,6 +30,7 @@ from .stage import Entry, bass_hint
 
 HOP_S = 0.04
 _SHORTEST_S = 0.01
+_LONG_S = 60.0
 _CHORD_DECIDED_BEATS = 0.5  # the worker settles a beat's chord this long before it, at the latest a hop later
 
 
@@ -41,6 +44,7 @@ class Conductor:
     thread          [conductor]; construct on [main]
 
     grid, played    for the file and the summary: the beats seen, and how many notes each part has planned
+    echoes          how often it heard only itself, and stopped
     """
 
     def __init__(self, sample_rate_hz: float, settings: ConductorSettings, engines: Mapping[str, Engine]) -> None:
@@ -68,8 +72,9 @@ class Conductor:
         self.grid = Grid()
         self._keys: dict[tuple[int, int], float] = {}
         self.played = [0] * len(self.parts)
+        self.echoes, self._echoing = 0, False
         self._tracks = ChordTrack()
-        self._entry = Entry(self.settings)
+        self._entry, self._echo = Entry(self.settings), Echo(self.sample_rate_hz)
         self._ledger = Ledger(round(_SHORTEST_S * self.sample_rate_hz))
         self._next_step: int | None = None
         self._newest_on = [-(1 << 62)] * len(self.parts)
@@ -98,6 +103,11 @@ class Conductor:
             self._tracks.update(tick, self.grid.place(4 * int(tick["chord_beat"])).weight >= 0.75)
         if int(tick["playing"]) or self._next_step is not None:
             heard = read_tick(tick)
+            beat = self.grid.beat if self.grid.exists else -1
+            if self._echo.hear(frame, beat, float(tick["level_db"]), heard.onset):
+                heard = replace(heard, playing=False, silence_s=_LONG_S)  # nobody is left to answer
+                self.echoes += not self._echoing
+            self._echoing = self._echo.alone
             self._entry.hear(heard)
             if heard.tonic >= 0 and heard.mode and heard.playing:
                 key = (heard.tonic, heard.mode)
@@ -106,7 +116,9 @@ class Conductor:
                 self._plan_until(heard, frame + self._reach())
         if int(tick["end"]):
             self._ended = True
-        return self._ledger.advance(frame + self._hop_frames + self._look_ahead())
+        events = self._ledger.advance(frame + self._hop_frames + self._look_ahead())
+        self._echo.struck(events["frame"][(events["status"] & 0xF0 == 0x90) & (events["data2"] > 0)].tolist())
+        return events
 
     def finish(self) -> Any:
         """Release every held note now; nothing is planned afterwards."""

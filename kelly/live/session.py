@@ -408,6 +408,7 @@ class Session:
             **self.source.capture.counters(),
             **self._worker.counters(),
             "net_faults": sum(self.faults().values()),
+            "echoes": self._conductor.echoes,
             **self._performer.counters(),
             "tick_ring_peak": self._ticks.peak,
             "event_ring_peak": self._events.peak,

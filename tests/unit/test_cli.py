@@ -206,8 +206,8 @@ def test_status_line_before_anything_was_heard():
 class SilentSession:
     """Ten seconds of a device that hears next to nothing."""
 
-    def __init__(self, level_db, total_frames=None):
-        self.level_db, self.now_s = level_db, 0.0
+    def __init__(self, level_db, total_frames=None, echoes=0):
+        self.level_db, self.now_s, self.echoes = level_db, 0.0, echoes
         self.source = type("Source", (), {"total_frames": total_frames, "sample_rate_hz": 48000.0})
 
     def wait(self, timeout_s):
@@ -215,7 +215,7 @@ class SilentSession:
         return self.now_s > 10
 
     def snapshot(self):
-        return type("Snapshot", (), {"tick": tick(level_db=self.level_db, frame=int(self.now_s * 48000))})
+        return type("Snapshot", (), {"tick": tick(level_db=self.level_db, frame=int(self.now_s * 48000)), "counters": {"echoes": self.echoes}})
 
 
 @pytest.mark.parametrize(("level_db", "total_frames", "hints"), [(-90, None, 1), (-30, None, 0), (-90, 48000, 0)])
@@ -225,6 +225,14 @@ def test_a_silent_device_gets_one_hint(capsys, level_db, total_frames, hints):
     err = capsys.readouterr().err
     assert err.count("the input is at -90 dBFS: muted") == hints
     assert len(err.splitlines()) == hints
+
+
+def test_an_echo_is_named_once(capsys):
+    """However often kelly hears itself."""
+    live.follow(Console(), SilentSession(-20, 48000, echoes=3), [])
+    assert capsys.readouterr().err == (
+        "kelly: kelly hears its own sound in the input: headphones, or another channel (--audio-channel), keep it out\n"
+    )
 
 
 def test_the_summary_is_a_line_per_group():

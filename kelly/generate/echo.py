@@ -1,0 +1,86 @@
+"""Is what comes in the player, or kelly's own sound out of the loudspeakers?
+
+A beat is kelly's own when every onset in it follows a note that kelly struck, and when its peak lies
+clearly below the quietest of the player's last eight beats.  Then the player has stopped, although it is
+not silent; without this, kelly would go on playing to itself.  The player is back with the first onset that is louder
+than that sound was, a mark that sinks while nothing comes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+HOP_S = 0.04
+LAG_S = 0.12  # an own note is heard at most so long after it was due: a hop, the detector, loudspeaker and microphone
+BELOW_DB = 4.0
+BACK_DB = 2.0
+FORGET_DB_PER_S = 3.0
+BEATS = 8
+FEWEST_BEATS, FEWEST_ONSETS = 4, 2
+FLOOR_DB = -120.0
+
+
+class Echo:
+    """Follows ticks and kelly's own strikes.
+
+    thread  [conductor]
+    """
+
+    def __init__(self, sample_rate_hz: float) -> None:
+        self._lag_frames = LAG_S * sample_rate_hz
+        self.reset()
+
+    def reset(self) -> None:
+        self.alone = False
+        self._strikes: deque[int] = deque(maxlen=64)
+        self._peaks: deque[float] = deque(maxlen=BEATS)
+        self._begin_beat()
+        self._beat = -1
+        self._quiet_onsets = 0
+        self._own_db = self._mark_db = FLOOR_DB
+
+    def struck(self, frames: Iterable[int]) -> None:
+        """Kelly's own note-ons, as they are planned."""
+        self._strikes.extend(frames)
+
+    def hear(self, frame: int, beat: int, level_db: float, onset: float) -> bool:
+        """Take every tick, in order; True while only kelly itself is heard.
+
+        frame  of the tick's end
+        beat   of the grid, -1 while there is none
+        """
+        level_db = level_db if level_db == level_db else FLOOR_DB
+        if beat != self._beat:
+            self._end_beat()
+            self._beat = beat
+        self._peak = max(self._peak, level_db)
+        if self.alone:
+            self._mark_db -= FORGET_DB_PER_S * HOP_S
+            if onset > 0.0 and level_db > self._mark_db + BACK_DB:
+                self._welcome()
+        elif onset > 0.0:
+            own = any(frame - self._lag_frames <= strike <= frame for strike in self._strikes)
+            self._onsets, self._foreign = self._onsets + 1, self._foreign + (not own)
+        return self.alone
+
+    def _begin_beat(self) -> None:
+        self._peak, self._onsets, self._foreign = FLOOR_DB, 0, 0
+
+    def _end_beat(self) -> None:
+        """Judge the beat that is over."""
+        if self.alone or self._beat < 0:
+            pass
+        elif len(self._peaks) >= FEWEST_BEATS and not self._foreign and self._peak < min(self._peaks) - BELOW_DB:
+            self._quiet_onsets += self._onsets
+            self._own_db = max(self._own_db, self._peak)
+            self.alone, self._mark_db = self._quiet_onsets >= FEWEST_ONSETS, self._own_db
+        else:
+            self._quiet_onsets, self._own_db = 0, FLOOR_DB
+            self._peaks.append(self._peak)
+        self._begin_beat()
+
+    def _welcome(self) -> None:
+        """The player is back, at whatever level."""
+        self.alone, self._quiet_onsets, self._own_db = False, 0, FLOOR_DB
+        self._peaks.clear()

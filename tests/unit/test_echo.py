@@ -1,0 +1,66 @@
+"""Telling the player from kelly's own sound."""
+
+from __future__ import annotations
+
+import pytest
+
+from kelly.generate.echo import Echo
+
+RATE, HOP = 48000, 1920
+BEAT = 15  # ticks of 40 ms: 100 beats per minute
+
+
+def play(echo, beats, *, peak_db, onsets, strikes, first=0):
+    """Beats of ticks: onsets and own strikes at these ticks of every beat; the ticks at which it heard only itself."""
+    alone = []
+    for tick in range(first * BEAT, (first + beats) * BEAT):
+        place, frame = tick % BEAT, (tick + 1) * HOP
+        if place in strikes:
+            echo.struck([frame - 1000])
+        level = peak_db if place in onsets else peak_db - 6 - 0.5 * place
+        if echo.hear(frame, tick // BEAT, level, 1.0 if place in onsets else 0.0):
+            alone.append(tick)
+    return alone
+
+
+@pytest.fixture
+def beside_a_player():
+    """Eight beats of a player at -18 dB, with kelly's notes on the beat."""
+    echo = Echo(RATE)
+    assert play(echo, 8, peak_db=-18, onsets={0, 7}, strikes={0}) == []
+    return echo
+
+
+def test_own_notes_alone_at_minus_12_db_are_recognised_within_three_beats(beside_a_player):
+    """Every onset follows an own strike, and the beat lies under all before."""
+    alone = play(beside_a_player, 4, peak_db=-30, onsets={0}, strikes={0}, first=8)
+    assert alone
+    assert alone[0] <= 11 * BEAT
+
+
+@pytest.mark.parametrize(
+    ("peak_db", "onsets"), [(-20, {0}), (-21.9, {0, 7}), (-30, {0, 7}), (-40, {4}), (-35, set())],
+    ids=["as soft as before", "a little softer", "softer, with notes of its own", "off kelly's beat", "a chord rings"],
+)  # fmt: skip
+def test_a_player_is_not_taken_for_an_echo(beside_a_player, peak_db, onsets):
+    """Too loud, or with onsets that kelly did not strike, or without any."""
+    assert play(beside_a_player, 8, peak_db=peak_db, onsets=onsets, strikes={0}, first=8) == []
+
+
+def test_the_player_is_back_with_the_first_onset_louder_than_the_echo(beside_a_player):
+    """In the very tick; and a softer player once the mark has sunk."""
+    assert play(beside_a_player, 4, peak_db=-30, onsets={0}, strikes={0}, first=8)
+    assert play(beside_a_player, 1, peak_db=-60, onsets={0}, strikes=set(), first=12), "what rings on is no player"
+    assert play(beside_a_player, 4, peak_db=-20, onsets={0, 7}, strikes=set(), first=13) == []
+    soft = Echo(RATE)
+    play(soft, 8, peak_db=-18, onsets={0, 7}, strikes={0})
+    play(soft, 4, peak_db=-30, onsets={0}, strikes={0}, first=8)
+    play(soft, 12, peak_db=-90, onsets=set(), strikes=set(), first=12)
+    assert play(soft, 4, peak_db=-45, onsets={0}, strikes=set(), first=24) == []
+
+
+def test_four_beats_of_a_player_come_first():
+    """Nothing is judged before the player's own level is known; a tick without a number changes nothing."""
+    echo = Echo(RATE)
+    assert play(echo, 3, peak_db=-18, onsets={0}, strikes={0}) == []
+    assert play(echo, 1, peak_db=float("nan"), onsets={0}, strikes={0}, first=3) == []
