@@ -35,7 +35,7 @@ class Echo:
         self.alone = False
         self._strikes: deque[int] = deque(maxlen=64)
         self._peaks: deque[float] = deque(maxlen=BEATS)
-        self._begin_beat()
+        self._peak, self._onsets, self._foreign = FLOOR_DB, 0, 0
         self._beat = -1
         self._quiet_onsets = 0
         self._own_db = self._mark_db = FLOOR_DB
@@ -61,11 +61,9 @@ class Echo:
                 self._welcome()
         elif onset > 0.0:
             own = any(frame - self._lag_frames <= strike <= frame for strike in self._strikes)
-            self._onsets, self._foreign = self._onsets + 1, self._foreign + (not own)
+            self._onsets += 1
+            self._foreign += not own
         return self.alone
-
-    def _begin_beat(self) -> None:
-        self._peak, self._onsets, self._foreign = FLOOR_DB, 0, 0
 
     def _end_beat(self) -> None:
         """Judge the beat that is over."""
@@ -78,7 +76,7 @@ class Echo:
         else:
             self._quiet_onsets, self._own_db = 0, FLOOR_DB
             self._peaks.append(self._peak)
-        self._begin_beat()
+        self._peak, self._onsets, self._foreign = FLOOR_DB, 0, 0
 
     def _welcome(self) -> None:
         """The player is back, at whatever level."""

@@ -21,8 +21,6 @@ ROOTS = {
     "perform": "performer",
     # [pipeline]
     "PipelineLoop__loop": "pipeline",
-    # [pipeline]
-    "PipelineLoop__loop": "pipeline",
     # [jack], a native port's own
     "kelly_jack_process": "midi_jack",
     # what the loops reach through objects and tables, named again so that nothing depends on their callers
