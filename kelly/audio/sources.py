@@ -67,7 +67,7 @@ class FileSource:
 
     def __init__(self, path: str | Path, channel: int | None = None, realtime: bool = True) -> None:
         self.path, self.realtime = Path(path), realtime
-        self._file = _open_sound(self.path)
+        self._file = open_sound(self.path)
         self.name = self.path.name
         self.sample_rate_hz = float(self._file.samplerate)
         self.total_frames: int | None = self._file.frames + int(TAIL_S * self._file.samplerate)
@@ -233,7 +233,7 @@ def open_source(text: str, channel: int | None = None, block_frames: int = 0, re
     return FileSource(DEMO, None, realtime), f"{why}: playing the bundled demo"
 
 
-def _open_sound(path: Path) -> Any:
+def open_sound(path: Path) -> Any:
     """An open soundfile; AudioFileError says what is wrong with it."""
     import soundfile
 

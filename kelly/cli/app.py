@@ -35,7 +35,14 @@ COMMANDS = (
     Row("devices", "kelly.cli.devices", "List audio inputs and MIDI outputs."),
     Row("doctor", "kelly.cli.doctor", "Report everything a bug report needs."),
     Row("config", "kelly.cli.config", "Show settings, say where they are looked for, write a file to begin with."),
+    Row("analyze", "kelly.cli.analyze", "Hear what kelly hears in a recording: mood, key, tempo, chords."),
     Row("validate", "kelly.cli.validate", "Check model files and name every fault."),
+    Row("inspect", "kelly.cli.inspect", "Show a model's layers, sizes, state, operations, bytes and time."),
+    Row("parity", "kelly.cli.parity", "Compare engines on one network and name the first layer where they part."),
+    Row("bench", "kelly.cli.bench", "Measure networks against the time a block leaves."),
+    Row("export", "kelly.cli.export", "Turn a PyTorch network into RTNeural JSON, or a model into ONNX."),
+    Row("run", "kelly.cli.run", "Send audio through a network that runs at audio rate."),
+    Row("models", "kelly.cli.models", "List the five nets and the files that would answer for them."),
 )
 
 EXIT_CODES = (
@@ -44,6 +51,7 @@ EXIT_CODES = (
     (2, "usage or configuration"),
     (3, "device or port not found"),
     (4, "model invalid"),
+    (5, "parity or bench gate failed"),
     (6, "data missing or corrupt"),
     (7, "device lost and not recovered"),
     (8, "disk full"),

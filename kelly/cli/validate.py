@@ -13,27 +13,52 @@ from kelly.errors import ModelFormatError
 
 SCHEMA = "kelly.validate/1"
 INVALID = 4
+RESULTS = "validation_results.json"
 
 
 @click.command("validate")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--check-specs", is_flag=True, help="Every file has to be one of the five nets, with its exact layers and test vectors.")
+@click.option("--inference", is_flag=True, help="Also run every sound file on silence, noise, loud and negative input.")
+@click.option("--results", metavar="FILE", default=None, help="Where --inference saves; default: validation_results.json.")
 @options(JSON, VOICE)
-def command(paths: tuple[str, ...], **flags: Any) -> int:
+def command(paths: tuple[str, ...], check_specs: bool, inference: bool, results: str | None, **flags: Any) -> int:
     """Check model files and name every fault.
 
     A PATH is a model file, or a folder that is searched for model.json files, or for any .json files if
-    there are none.  Exits 4 when a file has a fault, or when a folder holds no model.
+    there are none.  With -v every layer is shown.  Exits 4 when a file has a fault, when an answer is not finite, or
+    when a folder holds no model.
     """
     voice = console(flags)
     import kelly
 
-    reports = [kelly.validate_model(file) for file in files_of(paths)]
+    reports = [kelly.validate_model(file, check_specs="all" if check_specs else True) for file in files_of(paths)]
+    trials: dict[str, list[Any]] = {}
+    if inference:
+        from kelly.nets.inference import try_inference
+
+        trials = {report.path: try_inference(report.path) for report in reports if report.ok}
+    ok = all(report.ok for report in reports) and all(trial.ok for rows in trials.values() for trial in rows)
+    files = [as_json(report) | with_trials(trials.get(report.path)) for report in reports]
+    if inference:
+        from kelly.nets.inference import save_results
+
+        saved = save_results(results or RESULTS, SCHEMA, {"ok": ok, "files": files})
+        voice.narrate(f"results: {saved}")
     if voice.json:
-        voice.report(SCHEMA, {"ok": all(report.ok for report in reports), "files": [as_json(report) for report in reports]})
+        voice.report(SCHEMA, {"ok": ok, "files": files})
     else:
         for report in reports:
-            show(voice, report)
-    return 0 if all(report.ok for report in reports) else INVALID
+            show(voice, report, trials.get(report.path, []))
+    return 0 if ok else INVALID
+
+
+def with_trials(trials: list[Any] | None) -> dict[str, Any]:
+    if trials is None:
+        return {}
+    from kelly.nets import inference
+
+    return {"inference": inference.as_json(trials)}
 
 
 def files_of(paths: tuple[str, ...]) -> list[Path]:
@@ -54,11 +79,19 @@ def files_of(paths: tuple[str, ...]) -> list[Path]:
     return list(files)
 
 
-def show(voice: Console, report: Any) -> None:
+def show(voice: Console, report: Any, trials: list[Any]) -> None:
     if report.ok and voice.verbosity >= 0:
         voice.data(f"{report.path}: ok ({report.summary})")
     for fault in report.faults:
         voice.data(str(fault))
+    if voice.verbosity >= 1:
+        for line in report.layers:
+            voice.data(f"  {line}")
+    for trial in trials:
+        if not trial.ok or voice.verbosity >= 0:
+            what = "ok" if trial.ok else "NOT FINITE" if not trial.finite else "DIFFERS after a reset"
+            span = f"{trial.lowest:.4g} to {trial.highest:.4g}" if trial.lowest <= trial.highest else "nothing finite"
+            voice.data(f"  {trial.input}: {what}, {trial.shape[0]} x {trial.shape[1]} values, {span}, {trial.latency_us:.2f} us a step")
 
 
 def as_json(report: Any) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Literal
 
 from kelly._rt.net.layers import LayerSpec
-from kelly.errors import ModelError
-from kelly.nets.catalog import NET_NAMES, check_spec
+from kelly.errors import ModelError, ModelFormatError, ModelShapeError
+from kelly.nets.catalog import NET_NAMES, check_spec, net_spec
 from kelly.nets.json import Model, inspect_model
 from kelly.nets.load import network_from
 from kelly.nets.processor import VECTOR_TOLERANCE, vector_error, vector_fault
@@ -56,11 +57,12 @@ class ValidationReport:
         return "; ".join(parts)
 
 
-def validate_model(path: str | os.PathLike[str], check_specs: bool = True) -> ValidationReport:
+def validate_model(path: str | os.PathLike[str], check_specs: bool | Literal["all"] = True) -> ValidationReport:
     """Read, build and prove one model file; never raises for a bad file.
 
     path         the file
-    check_specs  hold a file that says it is one of the five nets against that net's exact layers
+    check_specs  hold a file that says it is one of the five nets against that net's exact layers; "all": every file
+                 has to be one of them, with its number of parameters and with test vectors
     raises       BackendUnavailableError where no engine is built
     thread       [main]
     """
@@ -72,6 +74,8 @@ def validate_model(path: str | os.PathLike[str], check_specs: bool = True) -> Va
     net = str(model.metadata.get("net", ""))
     if check_specs and net in NET_NAMES:
         faults += check_spec(model, net, str(name))
+    if check_specs == "all":
+        faults += _strict_faults(model, net, str(name))
     network = network_from(model)
     error = vector_error(network, model)
     if error is not None and not error <= VECTOR_TOLERANCE:
@@ -86,6 +90,20 @@ def validate_model(path: str | os.PathLike[str], check_specs: bool = True) -> Va
         taught_by=str(model.metadata.get("taught_by", "")),
         vector_error=error,
     )
+
+
+def _strict_faults(model: Model, net: str, path: str) -> list[ModelError]:
+    """What one of the five owes beyond its layers: a name, its parameters, test vectors."""
+    if net not in NET_NAMES:
+        found = repr(net) if net else "none"
+        return [ModelFormatError(path=path, pointer="/kelly/net", expected=f"one of {', '.join(NET_NAMES)}", found=found)]
+    faults: list[ModelError] = []
+    wanted = net_spec(net).parameters
+    if _parameters(model) != wanted:
+        faults.append(ModelShapeError(path=path, pointer="/layers", expected=f"{wanted:,} parameters", found=f"{_parameters(model):,}"))
+    if model.vectors is None:
+        faults.append(ModelFormatError(path=path, pointer="/kelly/vectors", expected="test vectors", found="none"))
+    return faults
 
 
 def describe_layer(layer: LayerSpec) -> str:

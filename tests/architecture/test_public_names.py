@@ -8,7 +8,7 @@ NAMES = [
     "AsyncPipeline", "AudioDeviceError", "AudioFileError", "BackendUnavailableError", "ConfigError", "DataError", "DeviceError",
     "DeviceLostError", "InferenceResult", "KellyError", "MidiFileError", "MidiPortError", "ModelError",
     "ModelFormatError", "ModelShapeError", "MultiModelProcessor", "Network", "NotPreparedError", "Session",
-    "UnknownLayerError", "ValidationReport", "backend", "extract_features", "load_config", "load_network", "render",
+    "Track", "UnknownLayerError", "ValidationReport", "analyze", "backend", "extract_features", "load_config", "load_network", "render",
     "validate_model",
 ]  # fmt: skip
 

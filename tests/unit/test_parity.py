@@ -1,0 +1,195 @@
+"""Two engines on one network: same, apart, and where."""
+
+import dataclasses
+import json
+import stat
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from kelly.cli.app import run
+from kelly.errors import BackendUnavailableError, ConfigError, ModelFormatError
+from kelly.nets.contestants import KellyContestant, NumpyContestant, open_contestants
+from kelly.nets.export import to_rtneural, write_document
+from kelly.nets.json import Model, read_model
+from kelly.nets.parity import block_sizes, compare, difference, noise, ordered
+from tests.nets import GOLDEN, random_layer
+
+LSTM = GOLDEN / "lstm_stack" / "model.json"
+
+
+def small_model(path, seed=0, vectors=True):
+    """dense tanh, lstm, dense with test vectors, as the exporter writes it."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        ("Linear", {"weight": rng.normal(0, 0.5, (6, 3)), "bias": rng.normal(0, 0.5, 6)}), ("Tanh", {}),
+        ("LSTM", {"weight_ih_l0": rng.normal(0, 0.4, (20, 6)), "weight_hh_l0": rng.normal(0, 0.4, (20, 5))}),
+        ("Linear", {"weight": rng.normal(0, 0.5, (2, 5))}),
+    ]  # fmt: skip
+    document = to_rtneural(layers)
+    if vectors:
+        write_document(document, path)
+        x = noise(3, 16)
+        document = to_rtneural(layers, vectors=(x, NumpyContestant(read_model(path)).run(x)))
+    return write_document(document, path)
+
+
+def test_ulp_counts_the_floats_between():
+    """Neighbours are one apart, both zeros are none, and the sign does not matter."""
+    one = np.float32(1)
+    assert ordered(np.nextafter(one, np.float32(2))) - ordered(one) == 1
+    assert ordered(np.float32(-0.0)) == ordered(np.float32(0.0)) == 0
+    tiny = np.nextafter(np.float32(0), one)
+    assert ordered(tiny) - ordered(-tiny) == 2
+
+
+def test_difference_knows_nan_and_infinity():
+    """Two NaN are equal, one is infinitely far."""
+    a = np.array([[1, np.nan, np.inf, 2]], np.float32)
+    assert difference(a, a).max_abs == 0
+    d = difference(a, np.array([[1, 1, np.inf, 2]], np.float32))
+    assert d.max_abs == np.inf
+    assert d.max_ulp is None
+    assert (d.differing, d.step, d.output) == (1, 0, 1)
+
+
+def test_block_sizes_make_the_whole():
+    for steps in (1, 2, 95, 256):
+        assert sum(block_sizes(steps)) == steps
+
+
+def test_engines_of_one_network_are_at_parity_and_a_spoilt_layer_is_named():
+    """The first layer that diverges is the one that was changed."""
+    model = read_model(LSTM)
+    x = noise(model.in_size, 64)
+    good = compare(KellyContestant(model, "eigen"), [KellyContestant(model, "stl"), NumpyContestant(model)], x)
+    assert [verdict.ok for verdict in good] == [True, True]
+    assert all(verdict.first_layer is None and verdict.carries_state and verdict.resets for verdict in good)
+    for spoilt in range(len(model.layers)):
+        layers = list(model.layers)
+        weights = (layers[spoilt].weights[0] + np.float32(0.05), *layers[spoilt].weights[1:])
+        layers[spoilt] = dataclasses.replace(layers[spoilt], weights=weights)
+        wrong = NumpyContestant(Model(model.in_size, tuple(layers), {}, None, ""))
+        verdict = compare(KellyContestant(model, "eigen"), [wrong], x)[0]
+        assert not verdict.ok
+        assert verdict.first_layer == spoilt
+
+
+def test_an_engine_that_loses_its_state_or_keeps_it_fails():
+    """Blocks must go on, and reset must start afresh."""
+    model = read_model(LSTM)
+    x = noise(model.in_size, 64)
+
+    class Forgetful(NumpyContestant):
+        def stream(self, x, blocks):
+            return np.concatenate([self.run(part) for part in np.split(x, 4)])
+
+    class Clinging(NumpyContestant):
+        runs = 0
+
+        def run(self, x):
+            self.runs += 1
+            return super().run(x) + np.float32(1e-7 * self.runs)
+
+    forgetful, clinging = compare(KellyContestant(model, "eigen"), [Forgetful(model), Clinging(model)], x)
+    assert forgetful.carries_state is False
+    assert not forgetful.ok
+    assert clinging.resets is False
+    assert not clinging.ok
+
+
+def test_pytorch_and_onnx_runtime_agree_layer_by_layer(tmp_path):
+    """A file with dense, lstm and activations, translated to both, and its own test vectors."""
+    model = read_model(small_model(tmp_path / "m.json"))
+    others = [open_contestants(word, model)[0] for word in ("torch", "onnx", "vectors")]
+    torch, onnx, vectors = compare(KellyContestant(model, "eigen"), others, noise(3, 64))
+    assert torch.ok
+    assert onnx.ok
+    assert vectors.ok
+    assert [row.index for row in torch.layers] == [row.index for row in onnx.layers] == [0, 1, 2]
+    assert torch.carries_state
+    assert onnx.carries_state
+    assert vectors.carries_state is None
+
+
+@pytest.mark.parametrize("name", ["gru_stack", "lstm_stack", "dense_elu", "dense_softmax", "gru_1to8"])
+def test_golden_nets_survive_the_way_into_pytorch_and_onnx(name):
+    """The gate orders of GRU and LSTM, both biases, every activation."""
+    model = read_model(GOLDEN / name / "model.json")
+    others = [open_contestants(word, model)[0] for word in ("torch", "onnx")]
+    assert all(verdict.ok for verdict in compare(KellyContestant(model, "eigen"), others, noise(model.in_size, 48)))
+
+
+PROGRAM = """
+    #!{python}
+    import sys
+    sys.path.insert(0, {root!r})
+    import numpy as np
+    import kelly
+    net = kelly.load_network(sys.argv[1])
+    x = np.frombuffer(sys.stdin.buffer.read(), "<f4").reshape(-1, net.in_size)
+    sys.stdout.buffer.write(net(x).tobytes())
+"""
+
+
+def test_a_reference_program_is_driven_by_the_protocol(tmp_path, monkeypatch):
+    """MODEL.json as argument, floats in, floats out; layers by cutting the file."""
+    program = tmp_path / "reference"
+    program.write_text(textwrap.dedent(PROGRAM).lstrip().format(python=sys.executable, root=str(GOLDEN.parents[1])))
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    model = read_model(small_model(tmp_path / "m.json"))
+    monkeypatch.setenv("KELLY_RTNEURAL_REFERENCE", f"eigen={program}")
+    (found,) = open_contestants("reference", model)
+    verdict = compare(KellyContestant(model, "eigen"), [found], noise(3, 16), tolerance=0.0)[0]
+    assert verdict.ok
+    assert verdict.name == "RTNeural eigen"
+    assert verdict.difference.differing == 0
+    assert len(verdict.layers) == 3
+
+
+def test_words_that_mean_nothing_and_programs_that_are_not_there_are_refused(tmp_path):
+    model = read_model(small_model(tmp_path / "m.json", vectors=False))
+    with pytest.raises(ConfigError, match="BACKEND=PROGRAM"):
+        open_contestants("eigne", model)
+    with pytest.raises(BackendUnavailableError, match="none"):
+        open_contestants(f"eigen={tmp_path / 'none'}", model)
+    with pytest.raises(ModelFormatError, match="test vectors"):
+        open_contestants("vectors", model)
+    with pytest.raises(ConfigError, match="other side"):
+        open_contestants("numpy", None)
+
+
+def test_the_command_exits_0_5_and_4(tmp_path, capsys):
+    """Parity, none, and a file that is no model."""
+    good, other = small_model(tmp_path / "a.json"), small_model(tmp_path / "b.json", seed=1)
+    assert run(["parity", str(good), "--against", "stl,numpy,vectors", "--steps", "32", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["schema"] == "kelly.parity/1"
+    assert report["ok"] is True
+    assert report["first"] == {"name": "kelly eigen", "carries_state": True, "resets": True}
+    assert [row["name"] for row in report["against"]] == ["kelly stl", "numpy float64", "test vectors"]
+    assert run(["parity", str(good), "--against", str(other), "--steps", "32"]) == 5
+    assert "parts at layer 0 (dense)" in capsys.readouterr().out
+    broken = tmp_path / "broken.json"
+    broken.write_text("{}")
+    assert run(["parity", str(broken), "--against", "numpy"]) == 4
+
+
+def test_input_comes_from_a_file_too(tmp_path, capsys):
+    """Raw float32, and a size that does not fit is exit 6."""
+    good = small_model(tmp_path / "a.json")
+    (tmp_path / "x.f32").write_bytes(noise(3, 8).tobytes())
+    assert run(["parity", str(good), "--against", "numpy", "--input", str(tmp_path / "x.f32")]) == 0
+    assert "8 steps" in capsys.readouterr().out
+    (tmp_path / "x.f32").write_bytes(b"12345")
+    assert run(["parity", str(good), "--against", "numpy", "--input", str(tmp_path / "x.f32")]) == 6
+
+
+def test_random_layers_of_every_kind_the_table_has_are_at_parity():
+    """What the table gains, parity compares without being told."""
+    rng = np.random.default_rng(4)
+    for kind in ("dense", "lstm", "gru"):
+        model = Model(5, (random_layer(kind, 5, 7, rng),), {}, None, "")
+        assert compare(KellyContestant(model, "eigen"), [NumpyContestant(model)], noise(5, 32))[0].ok
