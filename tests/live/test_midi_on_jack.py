@@ -72,7 +72,7 @@ def test_planned_notes_are_on_time_while_python_is_busy(jack_server, stage, wav)
 
 
 def test_a_server_that_dies_is_noticed_and_lets_everybody_go(tmp_path):
-    from conftest import Server
+    from tests.live.conftest import Server
 
     server = Server(tmp_path, "-native")
     try:
