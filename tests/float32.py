@@ -84,17 +84,59 @@ def eigen_tanh(a):
         return np.where(np.abs(a) < f32(0.0004), x, x * horner(x2, TANH_P) / horner(x2, TANH_Q)).astype(f32)
 
 
+# ------------------------------------------------------------------ xsimd's own functions
+
+
+def bits(*words):
+    return np.array(words, dtype=np.uint32).view(f32)
+
+
+XSIMD_LOG2E = f32(1.4426950408889634)
+XSIMD_LN2 = bits(0x3F318000, 0xB95E8083)
+XSIMD_EXP = bits(0x3AB778CF, 0x3C098D8B, 0x3D2AA957, 0x3E2AA9A5, 0x3F000000)
+XSIMD_TANH = bits(0xBBBAF0EA, 0x3CA9134E, 0xBD5C1E2D, 0x3E088393, 0xBEAAAA99)
+XSIMD_LIMIT = f32(88.3762626647949)
+
+
+def xsimd_exp(a):
+    a = np.asarray(a, dtype=f32)
+    with np.errstate(all="ignore"):
+        inside = np.clip(np.nan_to_num(a), -XSIMD_LIMIT, XSIMD_LIMIT)
+        k = np.rint(XSIMD_LOG2E * inside)
+        x = inside - k * XSIMD_LN2[0]
+        x = x - k * XSIMD_LN2[1]
+        r = (horner(x, XSIMD_EXP) * (x * x) + x) + f32(1)
+        power = ((k.astype(np.int32) + 127) << 23).view(f32)
+        y = np.where(a >= XSIMD_LIMIT, f32(np.inf), np.where(a <= -XSIMD_LIMIT, f32(0), r * power))
+        return np.where(np.isnan(a), a, y).astype(f32)
+
+
+def xsimd_tanh(s):
+    s = np.asarray(s, dtype=f32)
+    with np.errstate(all="ignore"):
+        x = np.abs(s)
+        q = x * x
+        small = (horner(q, XSIMD_TANH) * q) * x + x
+        large = f32(1) - f32(2) / (f32(1) + xsimd_exp(x + x))
+        return np.copysign(np.where(x < f32(0.625), small, large), s).astype(f32)
+
+
 # ------------------------------------------------------------------ activations
 
 
 def packets_then_tail(x, vector, tail):
-    """Eigen's packets of four, libm for what is left."""
+    """The library's own function in packets of four, libm for what is left."""
     full = len(x) // 4 * 4
     return np.concatenate([vector(x[:full]), tail(x[full:])]).astype(f32)
 
 
-def exp(x, eigen):
-    return packets_then_tail(x, eigen_exp, lambda t: libm("expf", t)) if eigen else libm("expf", x)
+OWN_EXP = {"eigen": eigen_exp, "xsimd": xsimd_exp}
+
+
+def exp(x, arithmetic):
+    if arithmetic == "stl":
+        return libm("expf", x)
+    return packets_then_tail(x, OWN_EXP[arithmetic], lambda t: libm("expf", t))
 
 
 def redux_sum(y):
@@ -120,47 +162,84 @@ def redux_sum(y):
     return total
 
 
-def tanh(x, eigen):
-    return eigen_tanh(x) if eigen else libm("tanhf", x)
+def lanes_sum(y):
+    """xsimd's reduction: four lanes, added one after the other from zero, then the tail."""
+    total, whole = np.zeros(y.shape[1:], f32), len(y) // 4 * 4
+    if whole:
+        lanes = y[:4]
+        for i in range(4, whole, 4):
+            lanes = lanes + y[i : i + 4]
+        for lane in lanes:
+            total = total + lane
+    for v in y[whole:]:
+        total = total + v
+    return total
 
 
-def sigmoid(x, eigen):
+def tanh(x, arithmetic):
+    if arithmetic == "eigen":
+        return eigen_tanh(x)
+    if arithmetic == "stl":
+        return libm("tanhf", x)
+    return packets_then_tail(x, xsimd_tanh, lambda t: libm("tanhf", t))
+
+
+def sigmoid(x, arithmetic):
     with np.errstate(all="ignore"):
-        return f32(1) / (f32(1) + exp(-x, eigen))
+        return f32(1) / (f32(1) + exp(-x, arithmetic))
 
 
-def relu(x, eigen):
-    return np.where(x < 0, f32(0), x) if eigen else np.where(x > 0, x, f32(0))
+def relu(x, arithmetic):
+    full = {"eigen": 0, "stl": len(x), "xsimd": len(x) // 4 * 4}[arithmetic]
+    return np.concatenate([np.where(x[:full] > 0, x[:full], f32(0)), np.where(x[full:] < 0, f32(0), x[full:])])
 
 
-def elu(x, eigen):
+def elu(x, arithmetic):
     with np.errstate(all="ignore"):
-        return np.where(x > 0, x, libm("expf", x) - f32(1)).astype(f32)
+        e = exp(x, arithmetic) if arithmetic == "xsimd" else libm("expf", x)
+        return np.where(x > 0, x, e - f32(1)).astype(f32)
 
 
-def softmax(x, eigen):
+def softmax(x, arithmetic):
     with np.errstate(all="ignore"):
-        e = exp(x, eigen)
-        if eigen:
+        e = exp(x, arithmetic)
+        if arithmetic == "eigen":
             return e / redux_sum(e)
-        total = f32(0)
-        for v in e:
+        total, whole = f32(0), 0
+        if arithmetic == "xsimd":
+            whole = len(e) // 4 * 4
+            lanes = np.zeros(4, f32)
+            for i in range(0, whole, 4):
+                lanes = lanes + e[i : i + 4]
+            total = (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+        for v in e[whole:]:
             total = total + v
         return e * (f32(1) / total)
 
 
-ACTIVATION = {"": lambda x, eigen: x, "tanh": tanh, "sigmoid": sigmoid, "relu": relu, "elu": elu, "softmax": softmax}
+ACTIVATION = {"": lambda x, _: x, "tanh": tanh, "sigmoid": sigmoid, "relu": relu, "elu": elu, "softmax": softmax}
 
 
 # ------------------------------------------------------------------ products
 
 
-def dot(x, w):
+def dot(x, w, start=None):
     """(I,), (I, O) -> (O,): from zero, in order, product then sum."""
-    total = np.zeros(w.shape[1], dtype=f32)
+    total = np.zeros(w.shape[1], dtype=f32) if start is None else start
     for value, row in zip(x, w, strict=True):
         total = total + value * row
     return total
+
+
+def dot_lanes(x, w):
+    """The same as xsimd adds."""
+    return lanes_sum(x[:, None] * w)
+
+
+def dot_redux(x, w):
+    """The same as Eigen's reduction adds, output by output."""
+    products = x[:, None] * w
+    return np.array([redux_sum(np.ascontiguousarray(column)) for column in products.T], dtype=f32)
 
 
 def gemv(x, w):
@@ -182,9 +261,11 @@ class Float32Network:
     """The layers in order, one step per call of ``step``."""
 
     def __init__(self, layers, arithmetic):
-        self.layers, self.eigen = layers, arithmetic == "eigen"
+        self.layers, self.arithmetic, self.eigen = layers, arithmetic, arithmetic == "eigen"
+        self.dot = dot_lanes if arithmetic == "xsimd" else dot
         self.h = [np.zeros(layer.out_size, dtype=f32) for layer in layers]
         self.c = [np.zeros(layer.out_size, dtype=f32) for layer in layers]
+        self.past = [[] for _ in layers]
 
     def __call__(self, rows):
         with np.errstate(all="ignore"):
@@ -194,47 +275,111 @@ class Float32Network:
         for index, layer in enumerate(self.layers):
             if layer.type in ("lstm", "gru"):
                 x = getattr(self, layer.type)(index, x, *layer.weights)
-            else:
-                if layer.weights:
-                    x = self.dense(x, *layer.weights)
-                x = ACTIVATION[layer.activation](x, self.eigen)
+                continue
+            if layer.type in ("conv1d", "conv2d"):
+                x = getattr(self, layer.type)(index, x, layer, *layer.weights)
+            elif layer.type == "prelu":
+                x = np.where(x >= 0, x, x * layer.weights[0][0])
+            elif layer.type.startswith("batchnorm"):
+                x = batchnorm(x, layer.options["epsilon"], *layer.weights)
+            elif layer.weights:
+                x = self.dense(x, *layer.weights)
+            x = ACTIVATION[layer.activation](x, self.arithmetic)
         return x
 
     def dense(self, x, w, b=None):
         b = np.zeros(w.shape[1], dtype=f32) if b is None else b
         if self.eigen:
             return gemv(np.append(x, f32(1)), np.vstack([w, b]))
-        return dot(x, w) + b
+        return self.dot(x, w) + b
 
     def lstm(self, index, x, w, u, b):
-        h, n = self.h[index], len(self.h[index])
+        h, n, kind = self.h[index], len(self.h[index]), self.arithmetic
         if self.eigen:
             i, f, c, o = (slice(k * n, (k + 1) * n) for k in range(4))
             rows = np.r_[f, i, o, c]
             z = gemv(np.concatenate([x, h, [f32(1)]]).astype(f32), np.vstack([w, u, b])[:, rows])
-            f, i, o = np.split(sigmoid(z[: 3 * n], True), 3)
-            g = tanh(z[3 * n :], True)
+            f, i, o = np.split(sigmoid(z[: 3 * n], kind), 3)
+            g = tanh(z[3 * n :], kind)
         else:
-            z = (dot(x, w) + dot(h, u)) + b
+            z = (self.dot(x, w) + self.dot(h, u)) + b
             i, f, g, o = np.split(z, 4)
-            i, f, o, g = (*(sigmoid(v, False) for v in (i, f, o)), tanh(g, False))
+            i, f, o, g = (*(sigmoid(v, kind) for v in (i, f, o)), tanh(g, kind))
         self.c[index] = f * self.c[index] + i * g
-        self.h[index] = o * tanh(self.c[index], self.eigen)
+        self.h[index] = o * tanh(self.c[index], kind)
         return self.h[index]
 
     def gru(self, index, x, w, u, b):
-        h, n = self.h[index], len(self.h[index])
+        h, n, kind = self.h[index], len(self.h[index]), self.arithmetic
         if self.eigen:
             one = [f32(1)]
             a = gemv(np.concatenate([x, one]).astype(f32), np.vstack([w, b[:1]]))
             r_h = gemv(np.concatenate([h, one]).astype(f32), np.vstack([u, b[1:]]))
-            z, r = np.split(sigmoid(a[: 2 * n] + r_h[: 2 * n], True), 2)
-            candidate = tanh(a[2 * n :] + r * r_h[2 * n :], True)
+            z, r = np.split(sigmoid(a[: 2 * n] + r_h[: 2 * n], kind), 2)
+            candidate = tanh(a[2 * n :] + r * r_h[2 * n :], kind)
             self.h[index] = candidate + z * (h - candidate)
         else:
-            a, r_h = dot(x, w), dot(h, u)
+            a, r_h = self.dot(x, w), self.dot(h, u)
             zr = ((a[: 2 * n] + r_h[: 2 * n]) + b[0, : 2 * n]) + b[1, : 2 * n]
-            z, r = np.split(sigmoid(zr, False), 2)
-            candidate = tanh((a[2 * n :] + r * (r_h[2 * n :] + b[1, 2 * n :])) + b[0, 2 * n :], False)
+            z, r = (sigmoid(v, kind) for v in np.split(zr, 2))
+            candidate = tanh((r * (r_h[2 * n :] + b[1, 2 * n :]) + a[2 * n :]) + b[0, 2 * n :], kind)
             self.h[index] = (f32(1) - z) * candidate + z * h
         return self.h[index]
+
+    def look_back(self, index, x, steps):
+        """The input so many steps ago, zero before the first."""
+        past = self.past[index]
+        return past[-1 - steps] if steps < len(past) else np.zeros_like(x)
+
+    def conv1d(self, index, x, layer, kernel, b):
+        self.past[index].append(x)
+        taps, groups = len(kernel), layer.options["groups"]
+        rows = [self.look_back(index, x, t * layer.options["dilation"]) for t in range(taps)]  # newest first
+        n_in, n_out, y = len(x) // groups, len(b) // groups, []
+        for g in range(groups):
+            out = slice(g * n_out, (g + 1) * n_out)
+            windows = [row[g * n_in : (g + 1) * n_in] for row in rows]
+            matrices = [np.ascontiguousarray(kernel[taps - 1 - t][:, out]) for t in range(taps)]
+            if self.eigen:
+                y.append(dot_redux(np.concatenate(windows), np.vstack(matrices)) + b[out])
+                continue
+            total = b[out]
+            for window, matrix in zip(windows, matrices, strict=True):
+                total = total + dot_lanes(window, matrix) if self.arithmetic == "xsimd" else dot(window, matrix, total)
+            y.append(total)
+        return np.concatenate(y)
+
+    def conv2d(self, index, x, layer, kernel, b):
+        self.past[index].append(x)
+        options, taps = layer.options, len(kernel)
+        features, size, stride = options["num_features_in"], options["kernel_size_feature"], options["strides"]
+        pad = 0
+        count = features - size + 1
+        if options["padding"] == "same":
+            pad = max(size - stride if features % stride == 0 else size - features % stride, 0) // 2
+            count = features
+        y = []
+        for f in range(int(np.ceil(count / stride))):
+            first = f * stride - pad
+            columns = [k for k in range(size) if 0 <= first + k < features]
+            total = np.zeros(len(b), f32)
+            for t in range(taps):  # the oldest step gave its share first
+                row = self.look_back(index, x, (taps - 1 - t) * options["dilation"]).reshape(features, -1)
+                windows = [row[first + k] for k in columns]
+                if self.arithmetic == "xsimd":
+                    share = np.zeros(len(b), f32)
+                    for window, k in zip(windows, columns, strict=True):
+                        share = share + dot_lanes(window, kernel[t, k])
+                else:
+                    add = dot_redux if self.eigen else dot
+                    share = add(np.concatenate(windows), np.vstack([kernel[t, k] for k in columns]))
+                total = total + share
+            y.append(total + b)
+        return np.concatenate(y)
+
+
+def batchnorm(x, epsilon, *arrays):
+    mean, variance = arrays[-2:]
+    gamma, beta = arrays[:2] if len(arrays) == 4 else (np.ones_like(mean), np.zeros_like(mean))
+    multiplier = gamma / np.sqrt(variance + f32(epsilon))
+    return (multiplier * (x.reshape(-1, len(mean)) - mean) + beta).ravel()

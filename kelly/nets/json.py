@@ -19,7 +19,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-from kelly._rt.net.layers import ACTIVATIONS, LAYERS, MAX_SIZE, NOT_YET
+from kelly._rt.net.layers import ACTIVATIONS, LAYERS, MAX_SIZE, OptionRule, WeightRule, size_faults
 from kelly._rt.net.layers import LayerSpec as LayerSpec
 from kelly._rt.net.scan import BrokenArray, ScanError, Skipped, scan
 from kelly.errors import ModelError, ModelFormatError, ModelShapeError, UnknownLayerError
@@ -218,14 +218,71 @@ class _Reader:
         kind = self.type(found["type"], f"{pointer}/type") if "type" in found else None
         outputs = self.size(found["shape"], f"{pointer}/shape") if "shape" in found else None
         activation = self.activation(found.get("activation", ""), kind, pointer, "activation" in found)
+        options = self.options(found, kind, pointer, inputs, outputs) if kind is not None else None
         weights: tuple[Any, ...] = ()
         if kind is not None and "weights" in found:
-            weights = self.weights(found["weights"], kind, f"{pointer}/weights", inputs, outputs)
-        if kind == "activation" and inputs is not None and outputs is not None and inputs != outputs:
-            self.fault(ModelShapeError, f"{pointer}/shape", f"{inputs}, the size before it", str(outputs))
-        if len(self.faults) > n_faults or kind is None or inputs is None or outputs is None:
+            weights = self.weights(found["weights"], kind, f"{pointer}/weights", inputs, outputs, options)
+        if len(self.faults) > n_faults or kind is None or inputs is None or outputs is None or options is None:
             return None, outputs
-        return LayerSpec(kind, inputs, outputs, activation, weights), outputs
+        if kind.startswith("batchnorm"):
+            self.variance(weights[-1], options["epsilon"], f"{pointer}/weights/{len(weights) - 1}")
+        return LayerSpec(kind, inputs, outputs, activation, weights, options), outputs
+
+    # ---------------------------------------------------------------- options
+
+    def options(
+        self, found: dict[str, Any], kind: str, pointer: str, inputs: int | None, outputs: int | None
+    ) -> dict[str, Any] | None:
+        """Every option of the type, None if one is wrong or does not fit the sizes."""
+        values: dict[str, Any] = {}
+        for rule in LAYERS[kind].options:
+            if rule.name in found:
+                value = self.option(found[rule.name], rule, f"{pointer}/{rule.name}")
+            elif rule.default is None:
+                keys = ", ".join(list(found)[:8])
+                self.fault(ModelFormatError, pointer, f"the key {rule.name!r}", f"the keys {keys}")
+                value = None
+            else:
+                value = rule.default
+            values[rule.name] = value
+        if any(value is None for value in values.values()):
+            return None
+        if inputs is None or outputs is None:
+            return values
+        faults = size_faults(kind, inputs, outputs, values)
+        for key, expected, what in faults:
+            hint = "it must work on one value after the other" if key == "shape" and LAYERS[kind].same_size else ""
+            self.fault(ModelShapeError, f"{pointer}/{key}", expected, what, hint if kind != "activation" else "")
+        return None if faults else values
+
+    def option(self, found: Any, rule: OptionRule, pointer: str) -> Any:
+        """The value, None if it is wrong; a list stands for its last element."""
+        if rule.kind == "padding":
+            if found in ("valid", "same") and isinstance(found, str):
+                return found
+            hint = 'RTNeural would take it for "same"' if isinstance(found, str) else ""
+            self.fault(ModelFormatError, pointer, '"valid" or "same"', describe(found), hint)
+            return None
+        if isinstance(found, list) and found:
+            pointer, found = f"{pointer}/{len(found) - 1}", found[-1]
+        if rule.kind == "number":
+            if isinstance(found, int | float) and not isinstance(found, bool) and 0 <= found < 1e30:
+                return float(found)
+            self.fault(ModelFormatError, pointer, "a number from 0", describe(found))
+            return None
+        if isinstance(found, bool) or not isinstance(found, int) or found < 1:
+            self.fault(ModelFormatError, pointer, "a whole number from 1", describe(found))
+            return None
+        return found
+
+    def variance(self, variance: NDArray[np.float32], epsilon: float, pointer: str) -> None:
+        """A variance is not negative; with its epsilon it is not zero either."""
+        wrong = np.flatnonzero(~((variance >= 0) & (variance + np.float32(epsilon) > 0)))
+        if wrong.size:
+            self.fault(
+                ModelFormatError, f"{pointer}/{wrong[0]}", "a variance above 0", f"{variance[wrong[0]]:g}",
+                "are mean and variance swapped?",
+            )  # fmt: skip
 
     def type(self, found: Any, pointer: str) -> str | None:
         if not isinstance(found, str):
@@ -234,12 +291,10 @@ class _Reader:
         if found in LAYERS:
             return found
         expected = f"one of {', '.join(LAYERS)}"
-        if found in NOT_YET:
-            hint = "RTNeural runs this type, this version of kelly does not yet"
-        elif found == "dropout":
+        if found == "dropout":
             hint = "dropout does nothing when a net runs: leave it out of the file"
         else:
-            hint = _nearest(found, [*LAYERS, *NOT_YET])
+            hint = _nearest(found, list(LAYERS))
         self.fault(UnknownLayerError, pointer, expected, describe(found), hint)
         return None
 
@@ -262,6 +317,8 @@ class _Reader:
             else:
                 names = ", ".join(name or '""' for name in allowed)
                 hint = f"the gates of {kind} are fixed; RTNeural would ignore this" if LAYERS[kind].gates else ""
+                if allowed == ("",):
+                    hint = f"RTNeural would ignore this after {kind}: use a layer of type activation"
                 self.fault(ModelFormatError, place, f"one of {names}", describe(found), hint)
             return ""
         return "" if LAYERS[kind].gates else found
@@ -269,9 +326,15 @@ class _Reader:
     # ---------------------------------------------------------------- weights
 
     def weights(
-        self, found: Any, kind: str, pointer: str, inputs: int | None, outputs: int | None
+        self,
+        found: Any,
+        kind: str,
+        pointer: str,
+        inputs: int | None,
+        outputs: int | None,
+        options: dict[str, Any] | None,
     ) -> tuple[NDArray[np.float32], ...]:
-        rules = LAYERS[kind].weights
+        rules = LAYERS[kind].rules(len(found) if isinstance(found, list) else 0)
         if not isinstance(found, list):
             hint = _EXPORT if isinstance(found, Skipped) and found.kind == "object" else ""
             self.fault(ModelFormatError, pointer, f"an array of {len(rules)} arrays", describe(found), hint)
@@ -280,6 +343,8 @@ class _Reader:
         if len(found) < len(needed):
             names = ", ".join(rule.name for rule in needed)
             hint = "split gates? an lstm here has W, U and one bias" if kind == "lstm" and len(found) else ""
+            if LAYERS[kind].short:
+                hint = f"or {len(LAYERS[kind].short)}: {', '.join(rule.name for rule in LAYERS[kind].short)}"
             self.fault(ModelFormatError, pointer, f"{len(needed)} arrays ({names})", f"{len(found)}", hint)
         arrays = []
         for index, array in enumerate(found):
@@ -295,17 +360,26 @@ class _Reader:
                     self.fault(ModelFormatError, where, expected, what, hint)
             elif not isinstance(array, np.ndarray):
                 self.fault(ModelFormatError, place, "an array of numbers", describe(array))
-            elif self.fits(array, rules[index], kind, place, inputs, outputs):
+            elif self.fits(array, rules[index], kind, place, inputs, outputs, options):
                 arrays.append(array)
         return tuple(arrays)
 
     def fits(
-        self, array: NDArray[np.float32], rule: Any, kind: str, pointer: str, inputs: int | None, outputs: int | None
+        self,
+        array: NDArray[np.float32],
+        rule: WeightRule,
+        kind: str,
+        pointer: str,
+        inputs: int | None,
+        outputs: int | None,
+        options: dict[str, Any] | None,
     ) -> bool:
-        if outputs is None or (inputs is None and any(axis.endswith("I") for axis in rule.shape)):
+        unknown = outputs is None or options is None
+        if unknown or (inputs is None and any(axis.endswith("I") or axis.startswith("inputs") for axis in rule.shape)):
             return True  # the shape to compare with is a fault of its own
-        wanted = rule.sizes(inputs or 0, outputs)
-        if array.shape == wanted:
+        assert outputs is not None
+        wanted = rule.sizes(inputs or 0, outputs, options)
+        if rule.fits(array.shape, wanted):
             return True
         self.fault(
             ModelShapeError, pointer, f"{wanted} for {rule.name}", describe(array),
@@ -316,6 +390,10 @@ class _Reader:
 
 def _shape_hint(kind: str, name: str, wanted: tuple[int, ...], found: tuple[int, ...], outputs: int) -> str:
     """The likely cause of a wrong shape."""
+    if kind == "conv1d" and found == wanted[::-1]:
+        return "transposed? PyTorch stores (out, in, taps), this format (taps, in, out)"
+    if kind == "prelu" and len(found) == 1:
+        return "the slopes are nested twice: [[[0.1, ...]]]"
     if found == wanted[::-1] and len(wanted) == 2:
         return "transposed? PyTorch stores (out, in), this format (in, out)"
     if kind == "lstm" and found and found[-1] == 3 * outputs:

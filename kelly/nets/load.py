@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kelly._rt.net.network import Network
     from kelly.nets.json import Model
 
-LATER = ("xsimd", "fast", "int16", "int8")
+LATER = ("fast", "int16", "int8")
 """Arithmetics that have a name and no engine yet."""
 
 
@@ -19,7 +19,7 @@ def load_network(path: str | os.PathLike[str], arithmetic: str = "eigen") -> Net
     """Read RTNeural JSON and build the network, its state at zero.
 
     path        the file
-    arithmetic  "eigen" or "stl": the same bits as that backend of RTNeural
+    arithmetic  "eigen", "stl" or "xsimd": the same bits as that backend of RTNeural
     raises      ModelFormatError, ModelShapeError, UnknownLayerError with path and JSON pointer, also where the
                 file's own metadata names a contract that this version does not keep; ConfigError for another
                 arithmetic; BackendUnavailableError if no engine is built
@@ -47,7 +47,7 @@ def network_from(model: Model, arithmetic: str = "eigen") -> Network:
 
 def check_arithmetic(arithmetic: str) -> None:
     """ConfigError unless this version computes it."""
-    from kelly._rt.net.plan import ARITHMETICS
+    from kelly._rt.net.layers import ARITHMETICS
 
     if arithmetic in LATER:
         raise ConfigError(f"arithmetic {arithmetic!r} is not there yet; this version has {', '.join(ARITHMETICS)}")

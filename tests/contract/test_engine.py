@@ -29,6 +29,7 @@ def rng():
 def test_layer_agrees_with_the_reference(kind, activation, arithmetic, isa, rng):
     """Float32 against float64: the difference is rounding, over forty steps of a recurrent layer too."""
     size = 11 if kind == "activation" else 23
+    size = 24 if kind.endswith("2d") else size
     layer = random_layer(kind, size, 11, rng, activation)
     x = rng.normal(0, 1, (STEPS, size)).astype(np.float32)
     np.testing.assert_allclose(
@@ -43,11 +44,26 @@ def test_a_missing_optional_weight_counts_as_zero(kind, rng):
     np.testing.assert_allclose(network([layer])(x), Reference([layer])(x), rtol=TOLERANCE, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("kind", [kind for kind, row in LAYERS.items() if row.short])
+def test_the_shorter_form_has_neutral_weights(kind, rng):
+    layer = random_layer(kind, 6, 6, rng, bias=False)
+    assert len(layer.weights) == len(LAYERS[kind].short)
+    x = rng.normal(0, 1, (3, 6)).astype(np.float32)
+    np.testing.assert_allclose(network([layer])(x), Reference([layer])(x), rtol=TOLERANCE, atol=TOLERANCE)
+
+
 @pytest.fixture(params=ENGINES, ids="-".join)
 def net(request, rng):
-    """A recurrent stack on each engine."""
+    """A recurrent and convolving stack on each engine."""
     arithmetic, isa = request.param
     layers = [
+        random_layer("conv1d", 6, 6, rng, "tanh", kernel_size=3, dilation=2, groups=2),
+        random_layer("batchnorm", 6, 6, rng),
+        random_layer(
+            "conv2d", 6, 0, rng, num_filters_in=2, num_features_in=3, num_filters_out=2, kernel_size_feature=2,
+            kernel_size_time=2, dilation=3, strides=1, padding="same",
+        ),
+        random_layer("prelu", 6, 6, rng),
         random_layer("dense", 6, 19, rng, "tanh"),
         random_layer("lstm", 19, 9, rng),
         random_layer("gru", 9, 7, rng),
@@ -97,10 +113,11 @@ def test_a_clone_outlives_its_original(net, x):
 
 def test_sizes_and_counts(net):
     """An LSTM's bias counts twice, as in PyTorch; a GRU's two are two in the file already."""
+    conv1d, batchnorm, conv2d, prelu = 3 * 3 * 6 + 6, 2 * 6, 2 * 2 * 2 * 2 + 2, 6
     dense, lstm, gru, last = 6 * 19 + 19, 4 * 9 * (19 + 9 + 2), 3 * 7 * (9 + 7 + 2), 7 * 5 + 5
     assert (net.in_size, net.out_size) == (6, 5)
-    assert net.parameter_count == dense + lstm + gru + last
-    assert 4 * net.parameter_count < net.nbytes < 4 * net.parameter_count + 8000
+    assert net.parameter_count == conv1d + batchnorm + conv2d + prelu + dense + lstm + gru + last
+    assert 4 * net.parameter_count < net.nbytes < 4 * net.parameter_count + 12000
     assert kelly.Network is type(net)
     assert net.arithmetic in repr(net)
     assert net.isa in repr(net)

@@ -30,7 +30,7 @@ def same_bits():
 
 def uses_libm(arithmetic, layers):
     """Whether a case's outputs depend on libm at all; ``layers`` as the manifest lists them."""
-    if arithmetic == "eigen":
+    if arithmetic in ("eigen", "fast"):
         return any(kind in ("lstm", "gru") or activation in ("sigmoid", "softmax", "elu") for kind, activation, _ in layers)
     return any(kind in ("lstm", "gru") or activation in ("tanh", "sigmoid", "softmax", "elu") for kind, activation, _ in layers)
 

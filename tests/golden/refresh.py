@@ -51,7 +51,7 @@ def compare_with_kelly():
     for name in RUNNABLE:
         case = CASES[name]
         x = np.fromfile(GOLDEN / name / "input.f32", "<f4").reshape(-1, case["in_size"])
-        for arithmetic in ("eigen", "stl"):
+        for arithmetic in ("eigen", "stl", "xsimd"):
             got = run_steps(network(golden_specs(name), arithmetic), x, case["reset_every"])
             different |= difference(name, arithmetic, got, old_output(case, arithmetic))
     return different

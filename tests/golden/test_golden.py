@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 
+import kelly
+from kelly._rt.contract import NET_NAMES
 from kelly._rt.net.layers import LayerSpec
 from tests.float32 import ulps
 from tests.golden.build import NETS, build, inputs, to_json, weights_sha256
@@ -53,7 +55,7 @@ def test_no_golden_is_missing_or_changed(name):
 
 def test_the_table_of_nets_is_the_manifest():
     assert list(NETS) == list(CASES)
-    assert len(RUNNABLE) == 25
+    assert list(CASES) == RUNNABLE
 
 
 @pytest.mark.parametrize(("arithmetic", "isa"), ENGINES)
@@ -65,6 +67,17 @@ def test_every_float_is_rtneurals(name, arithmetic, isa):
     got = run_steps(net, golden(name, "input.f32", case["in_size"]), case["reset_every"])
     want = golden(name, case["outputs"][arithmetic]["file"], case["out_size"])
     compare(got, want, allowed_ulps(arithmetic, case["layers"]))
+
+
+@pytest.mark.parametrize("name", [name for name in RUNNABLE if name not in NET_NAMES])
+def test_the_file_says_the_same_as_the_builder(name, tmp_path):
+    """Through the JSON text: options, nesting and layouts are read as RTNeural reads them."""
+    case = CASES[name]
+    path = tmp_path / "model.json"
+    path.write_text(to_json(build(name, case["weight_seed"])))
+    got = run_steps(kelly.load_network(path), golden(name, "input.f32", case["in_size"]), case["reset_every"])
+    want = golden(name, case["outputs"]["eigen"]["file"], case["out_size"])
+    compare(got, want, allowed_ulps("eigen", case["layers"]))
 
 
 @pytest.mark.parametrize(("arithmetic", "isa"), ENGINES)

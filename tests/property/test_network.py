@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly._rt.net.layers import ACTIVATIONS, LAYERS
-from kelly._rt.net.plan import ARITHMETICS
+from kelly._rt.net.layers import ACTIVATIONS, ARITHMETICS, LAYERS
 from tests.float32 import Float32Network, ulps
 from tests.golden.libm import same_bits
 from tests.nets import ENGINES, ISAS, network, random_layer, run_steps
@@ -25,9 +24,8 @@ def stacks(draw, longest=4):
     for _ in range(draw(st.integers(1, longest))):
         kind = draw(st.sampled_from(list(LAYERS)))
         activation = "" if LAYERS[kind].gates else draw(st.sampled_from(LAYERS[kind].activations))
-        n_out = n_in if kind == "activation" else draw(SIZES)
-        layers.append(random_layer(kind, n_in, n_out, rng, activation, draw(SCALES), draw(st.booleans())))
-        n_in = n_out
+        layers.append(random_layer(kind, n_in, draw(SIZES), rng, activation, draw(SCALES), draw(st.booleans())))
+        n_in = layers[-1].out_size
     return layers, rng
 
 
@@ -39,7 +37,7 @@ def inputs(layers, rng, steps, scale):
 @given(stack=stacks(), scale=SCALES, arithmetic=st.sampled_from(ARITHMETICS))
 def test_the_bits_are_those_of_the_rules(stack, scale, arithmetic):
     """One float32 operation after the other gives what the panels give; 0 floats differ."""
-    if arithmetic == "stl" and not same_bits():
+    if arithmetic in ("stl", "xsimd") and not same_bits():
         pytest.skip("an oracle that calls another libm cannot be held to bits")
     layers, rng = stack
     x = inputs(layers, rng, 4, scale)
@@ -90,7 +88,7 @@ EDGES = [
 @pytest.mark.parametrize(("kind", "n_in", "n_out"), EDGES)
 def test_the_edges_of_eigens_blocks(kind, n_in, n_out, arithmetic):
     """Around 128 columns and 8000 rows the order of the sums changes; columns count the bias, rows all gates."""
-    if arithmetic == "stl" and not same_bits():
+    if arithmetic in ("stl", "xsimd") and not same_bits():
         pytest.skip("an oracle that calls another libm cannot be held to bits")
     rng = np.random.default_rng(n_in * 10007 + n_out)
     layer = random_layer(kind, n_in, n_out, rng, "" if LAYERS[kind].gates else "tanh")
@@ -104,13 +102,62 @@ def test_the_edges_of_eigens_blocks(kind, n_in, n_out, arithmetic):
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 def test_long_recurrent_runs_stay_on_the_rules_bits(kind, arithmetic, isa):
     """A difference in one bit would have grown in 600 steps; inputs reach far beyond +-1."""
-    if arithmetic == "stl" and not same_bits():
+    if arithmetic in ("stl", "xsimd") and not same_bits():
         pytest.skip("an oracle that calls another libm cannot be held to bits")
     rng = np.random.default_rng(5)
     layers = [random_layer(kind, 3, 10, rng, scale=2.0), random_layer("dense", 10, 3, rng, "elu")]
     x = rng.normal(0, 1, (600, 3)) * np.exp(rng.normal(0, 2, (600, 1)))
     x = x.astype(np.float32)
     assert ulps(network(layers, arithmetic, isa)(x), Float32Network(layers, arithmetic)(x)).max() == 0
+
+
+def tcn(rng, channels, depth, groups=1):
+    """A deep temporal convolution: each layer looks back twice as far as the one before."""
+    layers = [random_layer("conv1d", 1, channels, rng, "tanh", kernel_size=3, dilation=1, groups=1)]
+    for level in range(1, depth):
+        layers.append(random_layer("conv1d", channels, channels, rng, "", kernel_size=3, dilation=2**level, groups=groups))
+        layers.append(random_layer("prelu", channels, channels, rng) if level % 2 else random_layer("batchnorm", channels, channels, rng))
+    return [*layers, random_layer("dense", channels, 1, rng)]
+
+
+CONVOLUTIONS = {
+    "deep": lambda rng: tcn(rng, 8, 6),
+    "grouped": lambda rng: tcn(rng, 12, 4, 3),
+    "each channel alone": lambda rng: tcn(rng, 10, 3, 10),
+    "wide": lambda rng: [random_layer("conv1d", 70, 130, rng, "elu", kernel_size=2, dilation=3, groups=1)],
+    "wide and grouped": lambda rng: [random_layer("conv1d", 66, 132, rng, "sigmoid", kernel_size=5, dilation=1, groups=2)],
+    "image, valid": lambda rng: image(rng, "valid", 1),
+    "image, same": lambda rng: image(rng, "same", 2),
+    "image, same, even kernel": lambda rng: image(rng, "same", 1, kernel=4),
+}
+
+
+def image(rng, padding, stride, kernel=5):
+    first = random_layer(
+        "conv2d", 33, 0, rng, "relu", num_filters_in=3, num_features_in=11, num_filters_out=6, kernel_size_feature=kernel,
+        kernel_size_time=3, dilation=2, strides=stride, padding=padding,
+    )  # fmt: skip
+    features = first.out_size // 6
+    norm = random_layer("batchnorm2d", first.out_size, 0, rng, num_filters_in=6, num_features_in=features)
+    second = random_layer(
+        "conv2d", first.out_size, 0, rng, "softmax", num_filters_in=6, num_features_in=features, num_filters_out=17,
+        kernel_size_feature=min(3, features), kernel_size_time=2, dilation=1, strides=1, padding="same",
+    )  # fmt: skip
+    return [first, norm, second]
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_convolutions_stay_on_the_rules_bits(name, arithmetic):
+    """Through the whole of their memory and around its ring more than once; inputs reach far beyond +-1."""
+    if arithmetic in ("stl", "xsimd") and not same_bits():
+        pytest.skip("an oracle that calls another libm cannot be held to bits")
+    rng = np.random.default_rng(8)
+    layers = CONVOLUTIONS[name](rng)
+    x = (rng.normal(0, 1, (150 if name == "deep" else 30, layers[0].in_size)) * np.exp(rng.normal(0, 2, (1, 1)))).astype(np.float32)
+    want = Float32Network(layers, arithmetic)(x)
+    for isa in ISAS:
+        assert ulps(run_steps(network(layers, arithmetic, isa), x), want).max() == 0
 
 
 def test_the_sizes_cover_every_activation():

@@ -21,7 +21,7 @@ def python(code, **environment):
     )
 
 
-@pytest.mark.parametrize("arithmetic", ["eigen", "stl"])
+@pytest.mark.parametrize("arithmetic", ["eigen", "stl", "xsimd"])
 def test_a_file_becomes_the_network_it_describes(arithmetic):
     """From JSON to RTNeural's bits; the state is zero at the start."""
     case = CASES["lstm_1to8"]
@@ -44,12 +44,12 @@ def test_the_five_nets_have_the_parameters_of_the_contract(tmp_path):
 
 @pytest.mark.parametrize("arithmetic", LATER)
 def test_arithmetics_of_the_future_are_refused_by_name(arithmetic):
-    with pytest.raises(ConfigError, match=f"'{arithmetic}' is not there yet; this version has eigen, stl"):
+    with pytest.raises(ConfigError, match=f"'{arithmetic}' is not there yet; this version has eigen, stl, xsimd"):
         kelly.load_network("no-matter.json", arithmetic=arithmetic)
 
 
 def test_an_unknown_arithmetic_is_a_value_error():
-    with pytest.raises(ValueError, match="expected one of eigen, stl, found 'blas'"):
+    with pytest.raises(ValueError, match="expected one of eigen, stl, xsimd, found 'blas'"):
         kelly.load_network("no-matter.json", arithmetic="blas")
 
 

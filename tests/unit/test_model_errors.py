@@ -34,6 +34,33 @@ def gru(n_in, n_out, **keys):
     return {"type": "gru", "activation": "tanh", "shape": [None, None, n_out], "weights": weights} | keys
 
 
+def conv1d(n_in, n_out, **keys):
+    """Three taps in two groups."""
+    weights = [zeros(3, n_in // 2, n_out), zeros(n_out)]
+    layer = {"type": "conv1d", "activation": "", "shape": [None, None, n_out], "weights": weights}
+    return layer | {"kernel_size": [3], "dilation": [4], "groups": 2} | keys
+
+
+def conv2d(**keys):
+    """(5 features, 2 filters) -> (3, 4)."""
+    weights = [zeros(2, 3, 2, 4), zeros(4)]
+    layer = {"type": "conv2d", "activation": "", "shape": [None, None, 3, 4], "weights": weights, "padding": "valid"}
+    sizes = {"num_filters_in": [2], "num_features_in": [5], "num_filters_out": [4], "kernel_size_time": [2], "kernel_size_feature": 3}
+    return layer | sizes | {"dilation": [1], "strides": [1]} | keys
+
+
+def prelu(alpha, size=4, **keys):
+    return {"type": "prelu", "activation": "", "shape": [None, None, size], "weights": [alpha]} | keys
+
+
+def batchnorm(*weights, kind="batchnorm", **keys):
+    return {"type": kind, "activation": "", "shape": [None, None, 4], "epsilon": 0.001, "weights": list(weights)} | keys
+
+
+def image(*layers):
+    return {"in_shape": [None, None, 5, 2], "layers": list(layers)}
+
+
 def chain(n_in, *layers, **keys):
     return {"in_shape": [None, None, n_in], "layers": list(layers)} | keys
 
@@ -76,10 +103,6 @@ FAULTS = {
     "unknown layer": (chain(3, dense(3, 2, type="layernorm")), U, "/layers/0/type", "'layernorm'"),
     "dropout": (chain(3, dense(3, 2), {"type": "dropout", "shape": [2], "weights": []}), U, "/layers/1/type", "leave it out"),
     "misspelt layer": (chain(3, dense(3, 2, type="Dense")), U, "/layers/0/type", "did you mean 'dense'?"),
-    **{
-        f"{kind} is not yet there": (chain(3, dense(3, 2, type=kind)), U, "/layers/0/type", "RTNeural runs this type")
-        for kind in ("conv1d", "conv2d", "prelu", "batchnorm", "batchnorm2d")
-    },
     "type is a number": (chain(3, dense(3, 2, type=1)), F, "/layers/0/type", "found 1"),
     **{
         f"activation {name}": (chain(3, dense(3, 2, activation=name)), U, "/layers/0/activation", repr(name))
@@ -159,6 +182,61 @@ FAULTS = {
     "gru bias flat": (chain(3, with_weights(gru(3, 2), 2, zeros(6))), S, "/layers/0/weights/2", "two biases"),
     "gru bias of one row": (chain(3, with_weights(gru(3, 2), 2, zeros(1, 6))), S, "/layers/0/weights/2", "(2, 6) for b, found (1, 6)"),
     "arrays by name": (chain(3, dense(3, 2, weights={"weight": KERNEL})), F, "/layers/0/weights", "object"),
+    # convolutions
+    **{
+        f"conv1d without {key}": (chain(4, without(conv1d(4, 6), key)), F, "/layers/0", f"the key '{key}'")
+        for key in ("kernel_size", "dilation")
+    },
+    **{
+        f"kernel_size {json.dumps(value)}": (
+            chain(4, conv1d(4, 6, kernel_size=value)), F, "/layers/0/kernel_size", "expected a whole number from 1")
+        for value in (0, -1, 2.5, True, "3", None, [], {})
+    },
+    "kernel_size ends in 0": (chain(4, conv1d(4, 6, kernel_size=[3, 0])), F, "/layers/0/kernel_size/1", "whole number from 1"),
+    "kernel_size is not the kernel's": (chain(4, conv1d(4, 6, kernel_size=5)), S, "/layers/0/weights/0", "expected (5, 2, 6) for W"),
+    "groups do not divide": (chain(4, conv1d(4, 6, groups=3)), S, "/layers/0/groups", "a divisor of 4 inputs and 6 outputs"),
+    "groups 0": (chain(4, conv1d(4, 6, groups=0)), F, "/layers/0/groups", "whole number from 1"),
+    "groups forgotten": (chain(4, without(conv1d(4, 6), "groups")), S, "/layers/0/weights/0", "expected (3, 4, 6) for W, found (3, 2, 6)"),
+    "conv1d without bias": (
+        chain(4, conv1d(4, 6, weights=[zeros(3, 2, 6)])), F, "/layers/0/weights", "expected 2 arrays (W, b), found 1"),
+    "conv1d as PyTorch stores it": (chain(4, with_weights(conv1d(4, 6), 0, zeros(6, 2, 3))), S, "/layers/0/weights/0", "(taps, in, out)"),
+    "dilation of 2 000 000 000": (chain(4, conv1d(4, 6, dilation=2_000_000_000)), S, "/layers/0/dilation", "values to remember"),
+    "gelu on conv1d": (chain(4, conv1d(4, 6, activation="gelu")), U, "/layers/0/activation", "'gelu'"),
+    **{
+        f"conv2d without {key}": (image(without(conv2d(), key)), F, "/layers/0", f"the key '{key}'")
+        for key in ("kernel_size_time", "kernel_size_feature", "dilation", "strides", "num_filters_in", "num_features_in", "padding")
+    },
+    **{
+        f"padding {json.dumps(value)}": (image(conv2d(padding=value)), F, "/layers/0/padding", '"valid" or "same"')
+        for value in ("VALID", "causal", "", None, 0, ["valid"])
+    },
+    "conv2d does not fit its input": (image(conv2d(num_features_in=4)), S, "/layers/0/num_features_in", "filters times features to be 10"),
+    "conv2d of another size": (image(conv2d(shape=[3, 5])), S, "/layers/0/shape", "3"),
+    "conv2d wider than its row": (image(conv2d(kernel_size_feature=6)), S, "/layers/0/kernel_size_feature", "at most 5"),
+    "strides 0": (image(conv2d(strides=0)), F, "/layers/0/strides", "whole number from 1"),
+    "conv2d bias too long": (image(with_weights(conv2d(), 1, zeros(12))), S, "/layers/0/weights/1", "expected (4,) for b, found (12,)"),
+    # slopes and moments
+    "prelu nested once": (chain(4, prelu(zeros(4))), S, "/layers/0/weights/0", "nested twice"),
+    "prelu of another length": (chain(4, prelu(zeros(1, 3))), S, "/layers/0/weights/0", "expected (1, 4) for alpha, found (1, 3)"),
+    "prelu of another size": (chain(4, prelu(zeros(1, 5), 5)), S, "/layers/0/shape", "expected 4"),
+    "tanh on prelu": (chain(4, prelu(zeros(1, 4), activation="tanh")), F, "/layers/0/activation", "a layer of type activation"),
+    "batchnorm of three arrays": (
+        chain(4, batchnorm(*[[1] * 4] * 3)), F, "/layers/0/weights", "expected 4 arrays (gamma, beta, mean, var), found 3; or 2: mean, var"),
+    "batchnorm without epsilon": (chain(4, without(batchnorm(*[[1] * 4] * 4), "epsilon")), F, "/layers/0", "the key 'epsilon'"),
+    **{
+        f"epsilon {json.dumps(value)}": (
+            chain(4, batchnorm(*[[1] * 4] * 4, epsilon=value)), F, "/layers/0/epsilon", "a number from 0")
+        for value in (-1, True, "0.001", None)
+    },
+    "negative variance": (chain(4, batchnorm([0] * 4, [1, 1, -1, 1])), F, "/layers/0/weights/1/2", "are mean and variance swapped?"),
+    "no variance at all": (chain(4, batchnorm([0] * 4, [0] * 4, epsilon=0)), F, "/layers/0/weights/1/0", "above 0"),
+    "relu on batchnorm": (chain(4, batchnorm(*[[1] * 4] * 4, activation="relu")), F, "/layers/0/activation", "RTNeural would ignore"),
+    "batchnorm2d of another size": (
+        chain(4, batchnorm([0] * 2, [1] * 2, kind="batchnorm2d", num_filters_in=2, num_features_in=3)),
+        S, "/layers/0/num_features_in", "to be 4, found 2 times 3"),
+    "batchnorm2d per value": (
+        chain(4, batchnorm([0] * 4, [1] * 4, kind="batchnorm2d", num_filters_in=2, num_features_in=2)),
+        S, "/layers/0/weights/0", "expected (2,) for mean, found (4,)"),
     # numbers
     "1e39": (number_case("1e39"), F, "/layers/0/weights/0/0/0", "found 1e39"),
     "-3.5e38": (number_case("-3.5e38"), F, "/layers/0/weights/0/0/0", "float32"),
@@ -305,6 +383,31 @@ def test_harmless_files_load(name, tmp_path):
     assert (net.in_size, net.out_size) == (3, 2)
 
 
+SOUND = {
+    "conv1d": (chain(4, conv1d(4, 6)), 4, 6),
+    "conv1d with numbers": (chain(4, conv1d(4, 6, kernel_size=3, dilation=4, strides=7, padding="same")), 4, 6),
+    "conv1d with lists": (chain(4, conv1d(4, 6, kernel_size=[9, 3], dilation=[[], 4])), 4, 6),
+    "conv2d": (image(conv2d()), 10, 12),
+    "conv2d with both sizes in one": (image(conv2d(shape=[None, 12])), 10, 12),
+    "conv2d, same": (image(conv2d(padding="same", strides=2)), 10, 12),
+    "prelu": (chain(4, prelu(zeros(1, 4))), 4, 4),
+    "shared prelu": (chain(4, prelu([[0.5]])), 4, 4),
+    "batchnorm": (chain(4, batchnorm(*[[1] * 4] * 4)), 4, 4),
+    "short batchnorm": (chain(4, batchnorm([0] * 4, [1] * 4)), 4, 4),
+    "batchnorm2d": (chain(4, batchnorm([0] * 2, [1] * 2, kind="batchnorm2d", num_filters_in=[2], num_features_in=[2])), 4, 4),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_every_way_to_write_an_option_loads(name, tmp_path):
+    """A number, or a list whose last element counts; what conv1d does not use is not looked at."""
+    document, n_in, n_out = SOUND[name]
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(document))
+    net = kelly.load_network(path)
+    assert (net.in_size, net.out_size) == (n_in, n_out)
+
+
 @pytest.mark.parametrize("layer", [dense(3, 2), lstm(3, 2), gru(3, 2)], ids=lambda layer: layer["type"])
 def test_truncated_at_any_byte(layer):
     """No prefix of a model is a model."""
@@ -320,7 +423,7 @@ def test_all_faults_of_a_file_are_collected_in_its_order():
     document = chain(
         3,
         dense(3, 2, activation="gelu"),
-        dense(2, 4, type="conv1d"),
+        dense(2, 4, type="conv3d"),
         dense(4, 2, weights=[changed(zeros(4, 2), True, 1, 0), zeros(3)]),
     )  # fmt: skip
     model, faults = parse_model(as_bytes(document))

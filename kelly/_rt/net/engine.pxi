@@ -1,19 +1,20 @@
 """Kernels, activations and executor: the one source, compiled once per instruction set.
 
-The including module defines PANEL, the outputs computed side by side.  Everything is vectorised
+The including module defines PANEL, the outputs computed side by side, and CHUNK, the same where every
+output has several sums at once.  Everything is vectorised
 across outputs, so each output's own sum keeps its order and every instruction set gives the same
 bits; the build forbids the compiler to fuse product and sum.
 
 All functions: [owner] of the network, nogil, no allocation, caller's pointers in and out.
 
-source  RTNeural's dynamic API with the Eigen and STL backends, operation by operation; Eigen
-        3.4.90's float exp and tanh (Cephes-style minimax polynomials) with their constants
+source  RTNeural's dynamic API with the Eigen, STL and XSIMD backends, operation by operation; Eigen 3.4.90's
+        and xsimd 10's float exp and tanh (Cephes-style minimax polynomials) with their constants
 """
 
 from cpython.pycapsule cimport PyCapsule_New
-from libc.math cimport expf, tanhf
+from libc.math cimport INFINITY, copysignf, expf, fabsf, tanhf
 from libc.stdint cimport int32_t, int64_t, uint32_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from kelly._rt.net._table cimport *
 from kelly._rt.net.engine_table cimport ENGINE_VERSION, engine_t
@@ -36,7 +37,7 @@ cdef enum:
     AHEAD = 512  # floats
     NEXT_LINES = 32
     EXP_BLOCK = 128
-    PACKET = 4  # lanes of Eigen's SSE2 packet: how far its own exp reaches, the rest calls libm
+    PACKET = 4  # lanes of an SSE2 packet: how far Eigen's and xsimd's own exp reach, the rest calls libm
 
 
 # ---------------------------------------------------------------- products
@@ -143,9 +144,157 @@ cdef inline void all_panels(const float* w, const float* x, Py_ssize_t columns, 
         KELLY_PREFETCH(w + 16 * line)
 
 
+# The orders below keep several sums per output, so they go through a panel in chunks of columns.
+
+cdef inline void chunk_started(const float* w, Py_ssize_t stride, const float* x, Py_ssize_t n, const int width, float* total) noexcept nogil:
+    """total += the products in order."""
+    cdef Py_ssize_t k
+    cdef int j
+    for k in range(n):
+        for j in range(width):
+            total[j] += x[k] * w[j]
+        w += stride
+
+
+cdef inline void chunk_redux(const float* w, Py_ssize_t stride, const float* x, Py_ssize_t n, const int width, float* total) noexcept nogil:
+    """Eigen's reduction of the products: two packets side by side, their lanes crosswise, then the tail."""
+    cdef Py_ssize_t k, single = n // PACKET * PACKET, pairs = n // (2 * PACKET) * (2 * PACKET)
+    cdef float[CHUNK] a0, a1, a2, a3, b0, b1, b2, b3
+    cdef int j
+    if single == 0:
+        for j in range(width):
+            total[j] = x[0] * w[j]
+        k = 1
+    else:
+        for j in range(width):
+            a0[j] = x[0] * w[j]
+            a1[j] = x[1] * w[stride + j]
+            a2[j] = x[2] * w[2 * stride + j]
+            a3[j] = x[3] * w[3 * stride + j]
+        if pairs:
+            for j in range(width):
+                b0[j] = x[4] * w[4 * stride + j]
+                b1[j] = x[5] * w[5 * stride + j]
+                b2[j] = x[6] * w[6 * stride + j]
+                b3[j] = x[7] * w[7 * stride + j]
+            k = 2 * PACKET
+            while k < pairs:
+                for j in range(width):
+                    a0[j] += x[k] * w[k * stride + j]
+                    a1[j] += x[k + 1] * w[(k + 1) * stride + j]
+                    a2[j] += x[k + 2] * w[(k + 2) * stride + j]
+                    a3[j] += x[k + 3] * w[(k + 3) * stride + j]
+                    b0[j] += x[k + 4] * w[(k + 4) * stride + j]
+                    b1[j] += x[k + 5] * w[(k + 5) * stride + j]
+                    b2[j] += x[k + 6] * w[(k + 6) * stride + j]
+                    b3[j] += x[k + 7] * w[(k + 7) * stride + j]
+                k += 2 * PACKET
+            for j in range(width):
+                a0[j] += b0[j]
+                a1[j] += b1[j]
+                a2[j] += b2[j]
+                a3[j] += b3[j]
+            if single > pairs:
+                for j in range(width):
+                    a0[j] += x[pairs] * w[pairs * stride + j]
+                    a1[j] += x[pairs + 1] * w[(pairs + 1) * stride + j]
+                    a2[j] += x[pairs + 2] * w[(pairs + 2) * stride + j]
+                    a3[j] += x[pairs + 3] * w[(pairs + 3) * stride + j]
+        for j in range(width):
+            total[j] = (a0[j] + a2[j]) + (a1[j] + a3[j])
+        k = single
+    while k < n:
+        for j in range(width):
+            total[j] += x[k] * w[k * stride + j]
+        k += 1
+
+
+cdef inline void chunk_lanes(const float* w, Py_ssize_t stride, const float* x, Py_ssize_t n, const int width, float* total) noexcept nogil:
+    """total += xsimd's reduction of the products: four lanes, added one after the other, then the tail."""
+    cdef Py_ssize_t k = PACKET, full = n // PACKET * PACKET
+    cdef float[CHUNK] a0, a1, a2, a3, acc
+    cdef int j
+    for j in range(width):
+        acc[j] = 0
+    if full:
+        for j in range(width):
+            a0[j] = x[0] * w[j]
+            a1[j] = x[1] * w[stride + j]
+            a2[j] = x[2] * w[2 * stride + j]
+            a3[j] = x[3] * w[3 * stride + j]
+        while k < full:
+            for j in range(width):
+                a0[j] += x[k] * w[k * stride + j]
+                a1[j] += x[k + 1] * w[(k + 1) * stride + j]
+                a2[j] += x[k + 2] * w[(k + 2) * stride + j]
+                a3[j] += x[k + 3] * w[(k + 3) * stride + j]
+            k += PACKET
+        for j in range(width):
+            acc[j] = (((acc[j] + a0[j]) + a1[j]) + a2[j]) + a3[j]
+    for k in range(full, n):
+        for j in range(width):
+            acc[j] += x[k] * w[k * stride + j]
+    for j in range(width):
+        total[j] += acc[j]
+
+
+cdef inline void one_chunk(const float* w, Py_ssize_t stride, const float* x, Py_ssize_t n, const int width, int order, const Py_ssize_t* lengths, Py_ssize_t per_tap, const float* start, float* total) noexcept nogil:
+    cdef Py_ssize_t k = 0
+    cdef int j, s
+    if order == ORDER_STARTED:
+        for j in range(width):
+            total[j] = 0 if start == NULL else start[j]
+        chunk_started(w, stride, x, n, width, total)
+    elif order == ORDER_REDUX:
+        chunk_redux(w, stride, x, n, width, total)
+    elif order == ORDER_LANES:
+        for j in range(width):
+            total[j] = 0
+        for s in range(3):
+            chunk_lanes(w + k * stride, stride, x + k, lengths[s], width, total)
+            k += lengths[s]
+    else:  # taps
+        for j in range(width):
+            total[j] = 0 if start == NULL else start[j]
+        while k < n:
+            chunk_lanes(w + k * stride, stride, x + k, per_tap, width, total)
+            k += per_tap
+
+
+cdef void chunked_product(const float* w, Py_ssize_t w_columns, Py_ssize_t skipped, const float* x, Py_ssize_t columns, Py_ssize_t rows, int order, const Py_ssize_t* lengths, Py_ssize_t per_tap, const float* start, float* y) noexcept nogil:
+    """y[rows] = ``columns`` rows of each panel, which has ``w_columns`` and begins with ``skipped`` others, times x.
+
+    lengths  of the three segments, ORDER_LANES only
+    per_tap  columns per tap, ORDER_TAPS only
+    start    what the sums start from, [rows] and readable a panel further, NULL: 0; ORDER_STARTED and ORDER_TAPS only
+    """
+    cdef float total[CHUNK]
+    cdef Py_ssize_t width, used, j
+    cdef int i
+    while rows > 0:
+        width = PANEL if rows >= PANEL else TAIL_PANEL if rows > LAST_PANEL else LAST_PANEL
+        used = width if width < rows else rows
+        j = 0
+        while j < used:
+            if width == LAST_PANEL:
+                one_chunk(w + skipped * width, width, x, columns, LAST_PANEL, order, lengths, per_tap, start, total)
+            else:
+                one_chunk(w + skipped * width + j, width, x, columns, CHUNK, order, lengths, per_tap, start, total)
+            for i in range(<int>(used - j if used - j < CHUNK else CHUNK)):
+                y[j + i] = total[i]
+            j += CHUNK
+            if start != NULL:
+                start += CHUNK
+        w += w_columns * width
+        y += used
+        rows -= used
+
+
 cdef void product(const float* w, const float* x, Py_ssize_t columns, Py_ssize_t rows, int order, const Py_ssize_t* lengths, bint ahead, float* y) noexcept nogil:
     """y[rows] = packed matrix times x[columns]."""
-    if ahead:
+    if order >= ORDER_STARTED:
+        chunked_product(w, columns, 0, x, columns, rows, order, lengths, 0, NULL, y)
+    elif ahead:
         all_panels(w, x, columns, rows, True, order, lengths, y)
     else:
         all_panels(w, x, columns, rows, False, order, lengths, y)
@@ -225,39 +374,140 @@ cdef inline float tanh_e(float v) noexcept nogil:
     return x if size < <float>0.0004 else p / q
 
 
-cdef inline void tanh_vector(float* y, Py_ssize_t n, bint eigen) noexcept nogil:
+cdef inline float exp_x(float a) noexcept nogil:
+    """xsimd's float exp for a in -88.4..88.4."""
+    cdef float k, x, y
+    k = (<float>1.4426950408889634 * a + <float>12582912.0) - <float>12582912.0  # to the nearest, ties to even
+    x = a - k * <float>0.693359375
+    x = x - k * <float>-0.000212194442
+    y = <float>0.00139977958 * x + <float>0.00839556288
+    y = y * x + <float>0.0416654013
+    y = y * x + <float>0.166662768
+    y = y * x + <float>0.5
+    y = (y * (x * x) + x) + ONE
+    return y * power_of_two(<int32_t>k)
+
+
+cdef inline void exp_x_block(const float* a, float* y, Py_ssize_t n) noexcept nogil:
+    """xsimd's exp of up to EXP_BLOCK floats; y is not a."""
     cdef Py_ssize_t i
-    if eigen:
-        for i in range(n):
-            y[i] = tanh_e(y[i])
+    for i in range(n):
+        y[i] = a[i] if a[i] < <float>88.3762626647949 else <float>88.3762626647949
+    for i in range(n):
+        y[i] = y[i] if y[i] > <float>-88.3762626647949 else <float>-88.3762626647949
+    for i in range(n):
+        y[i] = exp_x(y[i])
+    for i in range(n):
+        y[i] = INFINITY if a[i] >= <float>88.3762626647949 else y[i]
+    for i in range(n):
+        y[i] = 0 if a[i] <= <float>-88.3762626647949 else y[i]
+    for i in range(n):
+        y[i] = y[i] if a[i] == a[i] else a[i]  # NaN passes
+
+
+cdef void exp_x_vector(float* y, Py_ssize_t n) noexcept nogil:
+    """In place."""
+    cdef float e[EXP_BLOCK]
+    cdef Py_ssize_t i, m
+    while n > 0:
+        m = n if n < EXP_BLOCK else EXP_BLOCK
+        exp_x_block(y, e, m)
+        for i in range(m):
+            y[i] = e[i]
+        y += m
+        n -= m
+
+
+cdef inline float tanh_x_small(float x) noexcept nogil:
+    """xsimd's tanh for x in 0..0.625."""
+    cdef float q = x * x, h
+    h = q * <float>-0.00570498873 + <float>0.020639088
+    h = h * q + <float>-0.0537397154
+    h = h * q + <float>0.133314416
+    h = h * q + <float>-0.333332807
+    return (h * q) * x + x
+
+
+cdef void tanh_x_vector(float* y, Py_ssize_t n) noexcept nogil:
+    """xsimd's tanh, in place."""
+    cdef float twice[EXP_BLOCK]
+    cdef float e[EXP_BLOCK]
+    cdef Py_ssize_t i, m
+    cdef float x, large
+    while n > 0:
+        m = n if n < EXP_BLOCK else EXP_BLOCK
+        for i in range(m):
+            twice[i] = <float>2 * fabsf(y[i])
+        exp_x_block(twice, e, m)
+        for i in range(m):
+            e[i] = ONE - <float>2 / (ONE + e[i])
+        for i in range(m):
+            x = fabsf(y[i])
+            e[i] = tanh_x_small(x) if x < <float>0.625 else e[i]
+        for i in range(m):
+            y[i] = copysignf(e[i], y[i])
+        y += m
+        n -= m
+
+
+cdef inline Py_ssize_t own_exp(float* y, Py_ssize_t n, int arithmetic) noexcept nogil:
+    """exp in place of as many values as the library vectorises itself; returns how many."""
+    if arithmetic == ARITHMETIC_STL:
+        return 0
+    if arithmetic == ARITHMETIC_XSIMD:
+        exp_x_vector(y, n // PACKET * PACKET)
+    else:
+        exp_vector(y, n // PACKET * PACKET)
+    return n // PACKET * PACKET
+
+
+cdef inline void tanh_vector(float* y, Py_ssize_t n, int arithmetic) noexcept nogil:
+    cdef Py_ssize_t i, full = 0
+    if arithmetic == ARITHMETIC_STL or arithmetic == ARITHMETIC_XSIMD:
+        if arithmetic == ARITHMETIC_XSIMD:
+            full = n // PACKET * PACKET
+            tanh_x_vector(y, full)
+        for i in range(full, n):
+            y[i] = tanhf(y[i])
     else:
         for i in range(n):
-            y[i] = tanhf(y[i])
+            y[i] = tanh_e(y[i])
 
 
-cdef inline void sigmoid_vector(float* y, Py_ssize_t n, bint eigen) noexcept nogil:
-    cdef Py_ssize_t i, full = n // PACKET * PACKET if eigen else 0
+cdef inline void sigmoid_vector(float* y, Py_ssize_t n, int arithmetic) noexcept nogil:
+    cdef Py_ssize_t i, full
     for i in range(n):
         y[i] = -y[i]
-    exp_vector(y, full)
+    full = own_exp(y, n, arithmetic)
     for i in range(full, n):
         y[i] = expf(y[i])
     for i in range(n):
         y[i] = ONE / (ONE + y[i])
 
 
-cdef inline void relu_vector(float* y, Py_ssize_t n, bint eigen) noexcept nogil:
-    cdef Py_ssize_t i
-    if eigen:  # -0 and NaN pass
-        for i in range(n):
-            y[i] = 0 if y[i] < 0 else y[i]
-    else:  # -0 and NaN become +0
-        for i in range(n):
-            y[i] = y[i] if 0 < y[i] else 0
+cdef inline void relu_vector(float* y, Py_ssize_t n, int arithmetic) noexcept nogil:
+    cdef Py_ssize_t i, full = 0
+    if arithmetic == ARITHMETIC_STL:
+        full = n
+    elif arithmetic == ARITHMETIC_XSIMD:
+        full = n // PACKET * PACKET
+    for i in range(full):  # -0 and NaN become +0
+        y[i] = y[i] if 0 < y[i] else 0
+    for i in range(full, n):  # -0 and NaN pass
+        y[i] = 0 if y[i] < 0 else y[i]
 
 
-cdef inline void elu_vector(float* y, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
+cdef inline void elu_vector(float* y, Py_ssize_t n, int arithmetic) noexcept nogil:
+    cdef float e[EXP_BLOCK]
+    cdef Py_ssize_t i, m, full = n // PACKET * PACKET if arithmetic == ARITHMETIC_XSIMD else 0
+    n -= full
+    while full > 0:
+        m = full if full < EXP_BLOCK else EXP_BLOCK
+        exp_x_block(y, e, m)
+        for i in range(m):
+            y[i] = y[i] if y[i] > 0 else e[i] - ONE
+        y += m
+        full -= m
     for i in range(n):
         y[i] = y[i] if y[i] > 0 else expf(y[i]) - ONE
 
@@ -296,50 +546,79 @@ cdef float sum_eigen(const float* y, Py_ssize_t n) noexcept nogil:
     return total
 
 
-cdef void softmax_vector(float* y, Py_ssize_t n, bint eigen) noexcept nogil:
-    """No maximum is subtracted, as in RTNeural."""
-    cdef Py_ssize_t i, full = n // PACKET * PACKET if eigen else 0
+cdef float sum_xsimd(const float* y, Py_ssize_t n) noexcept nogil:
+    """Four lane sums from zero, combined crosswise, then the tail."""
+    cdef float a[PACKET]
     cdef float total
-    exp_vector(y, full)
-    for i in range(full, n):
+    cdef Py_ssize_t i, k
+    for i in range(PACKET):
+        a[i] = 0
+    for k in range(n // PACKET):
+        for i in range(PACKET):
+            a[i] += y[PACKET * k + i]
+    total = (a[0] + a[2]) + (a[1] + a[3])
+    for i in range(n // PACKET * PACKET, n):
+        total += y[i]
+    return total
+
+
+cdef void softmax_vector(float* y, Py_ssize_t n, int arithmetic) noexcept nogil:
+    """No maximum is subtracted, as in RTNeural."""
+    cdef Py_ssize_t i
+    cdef float total = 0
+    for i in range(own_exp(y, n, arithmetic), n):
         y[i] = expf(y[i])
-    if eigen:
-        total = sum_eigen(y, n)
-        for i in range(n):
-            y[i] = y[i] / total
-    else:
-        total = 0
-        for i in range(n):
-            total += y[i]
+    if arithmetic == ARITHMETIC_STL or arithmetic == ARITHMETIC_XSIMD:
+        if arithmetic == ARITHMETIC_XSIMD:
+            total = sum_xsimd(y, n)
+        else:
+            for i in range(n):
+                total += y[i]
         total = ONE / total
         for i in range(n):
             y[i] = y[i] * total
+    else:
+        total = sum_eigen(y, n)
+        for i in range(n):
+            y[i] = y[i] / total
 
 
-cdef void activate(float* y, Py_ssize_t n, int activation, bint eigen) noexcept nogil:
+cdef void activate(float* y, Py_ssize_t n, int activation, int arithmetic) noexcept nogil:
     """In place."""
     if activation == ACTIVATION_TANH:
-        tanh_vector(y, n, eigen)
+        tanh_vector(y, n, arithmetic)
     elif activation == ACTIVATION_RELU:
-        relu_vector(y, n, eigen)
+        relu_vector(y, n, arithmetic)
     elif activation == ACTIVATION_SIGMOID:
-        sigmoid_vector(y, n, eigen)
+        sigmoid_vector(y, n, arithmetic)
     elif activation == ACTIVATION_SOFTMAX:
-        softmax_vector(y, n, eigen)
+        softmax_vector(y, n, arithmetic)
     elif activation == ACTIVATION_ELU:
-        elu_vector(y, n)
+        elu_vector(y, n, arithmetic)
 
 
 # ---------------------------------------------------------------- layers
 
-cdef void run_dense(const int64_t* row, const float* weights, float* work, bint eigen, bint ahead) noexcept nogil:
+cdef void run_dense(const int64_t* row, const float* weights, float* work, int arithmetic, bint ahead) noexcept nogil:
     cdef float* y = work + row[COLUMN_Y]
+    cdef Py_ssize_t lengths[3]
+    lengths[0], lengths[1], lengths[2] = row[COLUMN_INPUTS], 1, 0
     product(weights + row[COLUMN_W], work + row[COLUMN_X], row[COLUMN_INPUTS] + 1, row[COLUMN_OUTPUTS],
-            <int>row[COLUMN_ORDER], NULL, ahead, y)
-    activate(y, row[COLUMN_OUTPUTS], <int>row[COLUMN_ACTIVATION], eigen)
+            <int>row[COLUMN_ORDER], lengths, ahead, y)
+    activate(y, row[COLUMN_OUTPUTS], <int>row[COLUMN_ACTIVATION], arithmetic)
 
 
-cdef void run_lstm(const int64_t* row, const float* weights, float* work, bint eigen, bint ahead) noexcept nogil:
+cdef inline void sigmoid_gates(float* z, Py_ssize_t gates, Py_ssize_t n, int arithmetic) noexcept nogil:
+    """Eigen sees one contiguous vector, xsimd one vector per gate; where packets end makes the difference."""
+    cdef Py_ssize_t gate
+    if arithmetic == ARITHMETIC_XSIMD:
+        for gate in range(gates):
+            sigmoid_vector(z + gate * n, n, arithmetic)
+    else:
+        sigmoid_vector(z, gates * n, arithmetic)
+
+
+cdef void run_lstm(const int64_t* row, const float* weights, float* work, int arithmetic, bint ahead) noexcept nogil:
     """Gates f, i, o, candidate: the three sigmoids are one contiguous vector."""
     cdef Py_ssize_t i, n = row[COLUMN_OUTPUTS]
     cdef Py_ssize_t lengths[3]
@@ -349,69 +628,170 @@ cdef void run_lstm(const int64_t* row, const float* weights, float* work, bint e
     lengths[0], lengths[1], lengths[2] = row[COLUMN_INPUTS], n, 1
     product(weights + row[COLUMN_W], work + row[COLUMN_X], row[COLUMN_INPUTS] + n + 1, 4 * n,
             <int>row[COLUMN_ORDER], lengths, ahead, z)
-    sigmoid_vector(z, 3 * n, eigen)
-    tanh_vector(z + 3 * n, n, eigen)
+    sigmoid_gates(z, 3, n, arithmetic)
+    tanh_vector(z + 3 * n, n, arithmetic)
     for i in range(n):
         c[i] = z[i] * c[i] + z[n + i] * z[3 * n + i]
     memcpy(h, c, n * sizeof(float))
-    tanh_vector(h, n, eigen)
+    tanh_vector(h, n, arithmetic)
     for i in range(n):
         h[i] = z[2 * n + i] * h[i]
     memcpy(work + row[COLUMN_Y], h, n * sizeof(float))
 
 
-cdef void run_gru(const int64_t* row, const float* weights, float* work, bint eigen, bint ahead) noexcept nogil:
+cdef void run_gru(const int64_t* row, const float* weights, float* work, int arithmetic, bint ahead) noexcept nogil:
     """Gates z, r, candidate; the reset gate acts on the recurrent product."""
     cdef Py_ssize_t i, n = row[COLUMN_OUTPUTS]
+    cdef bint eigen = arithmetic == ARITHMETIC_EIGEN
     cdef Py_ssize_t bias = 1 if eigen else 0  # a row of the matrix, or added apart
+    cdef Py_ssize_t lengths[3]
     cdef float* a = work + row[COLUMN_Z]
     cdef float* b = a + 3 * n
     cdef float* h = work + row[COLUMN_H]
     cdef const float* b0 = weights + row[COLUMN_B]
     cdef const float* b1 = b0 + 3 * n
+    lengths[0], lengths[1], lengths[2] = row[COLUMN_INPUTS], 0, 0
     product(weights + row[COLUMN_W], work + row[COLUMN_X], row[COLUMN_INPUTS] + bias, 3 * n,
-            <int>row[COLUMN_ORDER], NULL, ahead, a)
-    product(weights + row[COLUMN_W_2], h, n + bias, 3 * n, <int>row[COLUMN_ORDER_2], NULL, ahead, b)
+            <int>row[COLUMN_ORDER], lengths, ahead, a)
+    lengths[0] = n
+    product(weights + row[COLUMN_W_2], h, n + bias, 3 * n, <int>row[COLUMN_ORDER_2], lengths, ahead, b)
     if eigen:
         for i in range(2 * n):
             a[i] = a[i] + b[i]
-        sigmoid_vector(a, 2 * n, eigen)
+        sigmoid_gates(a, 2, n, arithmetic)
         for i in range(n):
             a[2 * n + i] = a[2 * n + i] + a[n + i] * b[2 * n + i]
-        tanh_vector(a + 2 * n, n, eigen)
+        tanh_vector(a + 2 * n, n, arithmetic)
         for i in range(n):
             h[i] = a[2 * n + i] + a[i] * (h[i] - a[2 * n + i])
     else:
         for i in range(2 * n):
             a[i] = ((a[i] + b[i]) + b0[i]) + b1[i]
-        sigmoid_vector(a, 2 * n, eigen)
+        sigmoid_gates(a, 2, n, arithmetic)
         for i in range(2 * n, 3 * n):
             a[i] = (a[i] + a[i - n] * (b[i] + b1[i])) + b0[i]
-        tanh_vector(a + 2 * n, n, eigen)
+        tanh_vector(a + 2 * n, n, arithmetic)
         for i in range(n):
             h[i] = (ONE - a[i]) * a[2 * n + i] + a[i] * h[i]
     memcpy(work + row[COLUMN_Y], h, n * sizeof(float))
 
 
-cdef void run_activation(const int64_t* row, float* work, bint eigen) noexcept nogil:
+cdef void run_activation(const int64_t* row, float* work, int arithmetic) noexcept nogil:
     cdef float* y = work + row[COLUMN_Y]
     memcpy(y, work + row[COLUMN_X], row[COLUMN_OUTPUTS] * sizeof(float))
-    activate(y, row[COLUMN_OUTPUTS], <int>row[COLUMN_ACTIVATION], eigen)
+    activate(y, row[COLUMN_OUTPUTS], <int>row[COLUMN_ACTIVATION], arithmetic)
 
 
-cdef void run(const int64_t* table, Py_ssize_t n_rows, const float* weights, float* work, bint eigen, bint ahead) noexcept nogil:
+cdef void run_conv1d(const int64_t* row, const float* weights, float* work, int arithmetic) noexcept nogil:
+    """The past lies in a ring of ``span`` rows; a group's window is gathered newest tap first."""
+    cdef Py_ssize_t i, t, g, at, place
+    cdef Py_ssize_t inputs = row[COLUMN_INPUTS], outputs = row[COLUMN_OUTPUTS]
+    cdef Py_ssize_t taps = row[COLUMN_TAPS], groups = row[COLUMN_GROUPS], span = row[COLUMN_SPAN]
+    cdef Py_ssize_t per_tap = inputs // groups, made = outputs // groups
+    cdef float* history = work + row[COLUMN_H]
+    cdef float* window = work + row[COLUMN_Z]
+    cdef float* y = work + row[COLUMN_Y]
+    cdef const float* b = weights + row[COLUMN_B]
+    cdef const float* past
+    cdef int32_t* ring = <int32_t*>(work + row[COLUMN_AT])
+    at = ring[0]
+    memcpy(history + at * inputs, work + row[COLUMN_X], inputs * sizeof(float))
+    place = at
+    for t in range(taps):
+        past = history + place * inputs
+        for g in range(groups):
+            for i in range(per_tap):
+                window[(g * taps + t) * per_tap + i] = past[g * per_tap + i]
+        place -= row[COLUMN_DILATION]
+        if place < 0:
+            place += span
+    ring[0] = <int32_t>(at + 1 if at + 1 < span else 0)
+    for g in range(groups):
+        chunked_product(weights + row[COLUMN_W] + g * row[COLUMN_W_STEP], taps * per_tap, 0, window + g * taps * per_tap,
+                        taps * per_tap, made, <int>row[COLUMN_ORDER], NULL, per_tap, b + g * made, y + g * made)
+    if row[COLUMN_ORDER] == ORDER_REDUX:
+        for i in range(outputs):
+            y[i] += b[i]
+    activate(y, outputs, <int>row[COLUMN_ACTIVATION], arithmetic)
+
+
+cdef void run_conv2d(const int64_t* row, const float* weights, float* work, int arithmetic) noexcept nogil:
+    """Each time tap adds its share to the row of outputs that it belongs to; the oldest row is finished now."""
+    cdef Py_ssize_t i, t, f, at, place, first, kernel, skipped
+    cdef Py_ssize_t outputs = row[COLUMN_OUTPUTS], filters = row[COLUMN_FILTERS_IN], made = row[COLUMN_FILTERS_OUT]
+    cdef Py_ssize_t span = row[COLUMN_SPAN], w_columns = row[COLUMN_KERNEL] * filters
+    cdef float* begun
+    cdef float* z = work + row[COLUMN_Z]
+    cdef float* y = work + row[COLUMN_Y]
+    cdef const float* x = work + row[COLUMN_X]
+    cdef const float* b = weights + row[COLUMN_B]
+    cdef int32_t* ring = <int32_t*>(work + row[COLUMN_AT])
+    at = ring[0]
+    place = at + span - 1
+    for t in range(row[COLUMN_TAPS]):
+        begun = work + row[COLUMN_H] + (place if place < span else place - span) * outputs
+        for f in range(row[COLUMN_FEATURES_OUT]):
+            first = f * row[COLUMN_STRIDE] - row[COLUMN_PAD]
+            skipped = -first if first < 0 else 0
+            kernel = row[COLUMN_KERNEL]
+            if first + kernel > row[COLUMN_FEATURES_IN]:
+                kernel = row[COLUMN_FEATURES_IN] - first
+            chunked_product(weights + row[COLUMN_W] + t * row[COLUMN_W_STEP], w_columns, skipped * filters,
+                            x + (first + skipped) * filters, (kernel - skipped) * filters, made, <int>row[COLUMN_ORDER],
+                            NULL, filters, NULL, z)
+            for i in range(made):
+                begun[f * made + i] += z[i]
+        place -= row[COLUMN_DILATION]
+    begun = work + row[COLUMN_H] + at * outputs
+    for f in range(row[COLUMN_FEATURES_OUT]):
+        for i in range(made):
+            y[f * made + i] = begun[f * made + i] + b[i]
+    memset(begun, 0, outputs * sizeof(float))
+    ring[0] = <int32_t>(at + 1 if at + 1 < span else 0)
+    activate(y, outputs, <int>row[COLUMN_ACTIVATION], arithmetic)
+
+
+cdef void run_prelu(const int64_t* row, const float* weights, float* work) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef const float* x = work + row[COLUMN_X]
+    cdef const float* alpha = weights + row[COLUMN_B]
+    cdef float* y = work + row[COLUMN_Y]
+    for i in range(row[COLUMN_OUTPUTS]):
+        y[i] = x[i] if x[i] >= 0 else x[i] * alpha[i]
+
+
+cdef void run_batchnorm(const int64_t* row, const float* weights, float* work) noexcept nogil:
+    cdef Py_ssize_t i, n = row[COLUMN_OUTPUTS]
+    cdef const float* x = work + row[COLUMN_X]
+    cdef const float* mean = weights + row[COLUMN_B]
+    cdef const float* multiplier = mean + n
+    cdef const float* beta = multiplier + n
+    cdef float* y = work + row[COLUMN_Y]
+    for i in range(n):
+        y[i] = multiplier[i] * (x[i] - mean[i]) + beta[i]
+
+
+cdef void run(const int64_t* table, Py_ssize_t n_rows, const float* weights, float* work, int arithmetic, bint ahead) noexcept nogil:
     """One time step of the whole network."""
     cdef Py_ssize_t index
     cdef const int64_t* row = table
     for index in range(n_rows):
         if row[COLUMN_OP] == OP_DENSE:
-            run_dense(row, weights, work, eigen, ahead)
+            run_dense(row, weights, work, arithmetic, ahead)
         elif row[COLUMN_OP] == OP_LSTM:
-            run_lstm(row, weights, work, eigen, ahead)
+            run_lstm(row, weights, work, arithmetic, ahead)
         elif row[COLUMN_OP] == OP_GRU:
-            run_gru(row, weights, work, eigen, ahead)
+            run_gru(row, weights, work, arithmetic, ahead)
         elif row[COLUMN_OP] == OP_ACTIVATION:
-            run_activation(row, work, eigen)
+            run_activation(row, work, arithmetic)
+        elif row[COLUMN_OP] == OP_CONV1D:
+            run_conv1d(row, weights, work, arithmetic)
+        elif row[COLUMN_OP] == OP_CONV2D:
+            run_conv2d(row, weights, work, arithmetic)
+        elif row[COLUMN_OP] == OP_PRELU:
+            run_prelu(row, weights, work)
+        elif row[COLUMN_OP] == OP_BATCHNORM:
+            run_batchnorm(row, weights, work)
         row += N_COLUMNS
 
 

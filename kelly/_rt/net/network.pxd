@@ -20,7 +20,8 @@ cdef class Network:
     cdef float* y  # where the output is left
     cdef void* memory
     cdef Py_ssize_t n_rows, work_size
-    cdef bint eigen, busy, ahead
+    cdef int arithmetic_code  # index of ARITHMETICS
+    cdef bint busy, ahead
     cdef readonly Py_ssize_t in_size, out_size, parameter_count
     cdef readonly str arithmetic, isa
 

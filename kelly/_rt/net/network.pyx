@@ -19,6 +19,7 @@ from libc.string cimport memcpy, memset
 from kelly._rt.net._table cimport *
 from kelly._rt.net.engine_table cimport ENGINE_VERSION, engine_t
 
+from kelly._rt.net.layers import ARITHMETICS
 from kelly.errors import BackendUnavailableError
 
 cnp.import_array()
@@ -176,7 +177,7 @@ cdef class Network:
         cdef cnp.npy_intp size
         if twin is not None:
             self.engine, self.weights, self.isa = twin.engine, twin.weights, twin.isa
-            self.n_rows, self.work_size, self.eigen = twin.n_rows, twin.work_size, twin.eigen
+            self.n_rows, self.work_size, self.arithmetic_code = twin.n_rows, twin.work_size, twin.arithmetic_code
             self.in_size, self.out_size, self.parameter_count = twin.in_size, twin.out_size, twin.parameter_count
             self.arithmetic = twin.arithmetic
         else:
@@ -185,7 +186,7 @@ cdef class Network:
             self.weights = Weights(plan.weights_size)
             size = plan.weights_size
             plan.pack(self.engine.panel, cnp.PyArray_SimpleNewFromData(1, &size, cnp.NPY_FLOAT32, self.weights.data))
-            self.n_rows, self.work_size, self.eigen = len(plan.table), plan.work_size, plan.arithmetic == "eigen"
+            self.n_rows, self.work_size, self.arithmetic_code = len(plan.table), plan.work_size, ARITHMETICS.index(plan.arithmetic)
             self.in_size, self.out_size, self.parameter_count = plan.in_size, plan.out_size, plan.parameter_count
             self.arithmetic = plan.arithmetic
         self.memory = calloc(self.own_bytes() + CACHE_LINE, 1)
@@ -214,7 +215,7 @@ cdef class Network:
     cdef int step(self, const float* x, float* y) noexcept nogil:
         """One time step; x float[in_size], y float[out_size], may be the same memory.  [owner]; 0 = ok."""
         memcpy(self.x, x, self.in_size * sizeof(float))
-        self.engine.run(self.table, self.n_rows, self.data, self.work, self.eigen, self.ahead)
+        self.engine.run(self.table, self.n_rows, self.data, self.work, self.arithmetic_code, self.ahead)
         memcpy(y, self.y, self.out_size * sizeof(float))
         return 0
 

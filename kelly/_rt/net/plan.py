@@ -21,10 +21,18 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-from kelly._rt.net.layers import ACTIVATIONS, COLUMNS, LAYERS, ORDERS, LayerSpec
-
-ARITHMETICS = ("eigen", "stl")
-"""What this engine computes bit for bit; both name a backend of RTNeural."""
+from kelly._rt.net.layers import (
+    ACTIVATIONS,
+    ARITHMETICS,
+    COLUMNS,
+    LAYERS,
+    OPCODES,
+    ORDERS,
+    LayerSpec,
+    features_out,
+    pad_left,
+    size_faults,
+)
 
 ALIGN = 16  # floats: one cache line
 TAIL_PANEL, LAST_PANEL = 16, 4
@@ -107,6 +115,8 @@ def product_order(columns: int, rows: int, arithmetic: str) -> str:
 
     source  Eigen 3.4.90, general_matrix_vector_product, as seen through its results
     """
+    if arithmetic == "xsimd":
+        return "lanes"
     if arithmetic != "eigen" or columns < EIGEN_ONE_BLOCK_BELOW or rows == 1:
         return "plain"
     return "blocks_16" if rows * 4 < EIGEN_SMALL_ROWS_BYTES else "blocks_4"
@@ -149,7 +159,7 @@ class _Builder:
             "inputs": layer.in_size,
             "outputs": layer.out_size,
         }
-        getattr(self, "_" + LAYERS[layer.type].name.replace("time-distributed-", ""))(layer, row)
+        getattr(self, "_" + OPCODES[LAYERS[layer.type].opcode])(layer, row)
         return row
 
     def _dense(self, layer: LayerSpec, row: dict[str, int]) -> None:
@@ -169,8 +179,7 @@ class _Builder:
         row["c"] = self.work.take(hidden)
         row["z"] = self.work.take(4 * hidden)
         row["w"] = self.product(4 * hidden, *matrices)
-        eigen = self.arithmetic == "eigen"
-        row["order"] = self.order(inputs + hidden + 1, 4 * hidden) if eigen else ORDERS.index("segments")
+        row["order"] = ORDERS.index("segments") if self.arithmetic == "stl" else self.order(inputs + hidden + 1, 4 * hidden)
 
     def _gru(self, layer: LayerSpec, row: dict[str, int]) -> None:
         inputs, hidden = layer.in_size, layer.out_size
@@ -193,6 +202,64 @@ class _Builder:
 
     def _activation(self, layer: LayerSpec, row: dict[str, int]) -> None:
         row["x"] = self.work.take(layer.in_size)
+
+    def _conv1d(self, layer: LayerSpec, row: dict[str, int]) -> None:
+        """One matrix per group over its window, newest tap first, channels inside a tap."""
+        kernel, bias = layer.weights  # (taps, inputs / groups, outputs), (outputs,)
+        taps, groups, dilation = (layer.options[key] for key in ("kernel_size", "groups", "dilation"))
+        row |= {"taps": taps, "groups": groups, "dilation": dilation, "span": (taps - 1) * dilation + 1}
+        row["x"] = self.work.take(layer.in_size)
+        self.ring(row, layer.in_size)
+        row["z"] = self.work.take(taps * layer.in_size)
+        made = layer.out_size // groups
+        windows = kernel[::-1].reshape(-1, layer.out_size)
+        offsets = [self.product(made, windows[:, g * made : (g + 1) * made]) for g in range(groups)]
+        row["w"], row["w_step"] = offsets[0], offsets[1] - offsets[0] if groups > 1 else 0
+        row["b"] = self.apart(bias)
+        row["order"] = ORDERS.index({"eigen": "redux", "stl": "started", "xsimd": "taps"}[self.arithmetic])
+
+    def _conv2d(self, layer: LayerSpec, row: dict[str, int]) -> None:
+        """One matrix per time tap, oldest first; every step adds its share to the outputs of steps to come."""
+        kernel, bias = layer.weights  # (taps, features of the kernel, filters in, filters out), (filters out,)
+        options = layer.options
+        row |= {
+            "taps": options["kernel_size_time"], "kernel": options["kernel_size_feature"],
+            "dilation": options["dilation"], "stride": options["strides"], "pad": pad_left(options),
+            "filters_in": options["num_filters_in"], "features_in": options["num_features_in"],
+            "filters_out": options["num_filters_out"], "features_out": features_out(options),
+        }  # fmt: skip
+        row["span"] = (row["taps"] - 1) * row["dilation"] + 1
+        row["x"] = self.work.take(layer.in_size)
+        self.ring(row, layer.out_size)
+        row["z"] = self.work.take(row["filters_out"])
+        offsets = [self.product(row["filters_out"], tap.reshape(-1, row["filters_out"])) for tap in kernel]
+        row["w"], row["w_step"] = offsets[0], offsets[1] - offsets[0] if len(offsets) > 1 else 0
+        row["b"] = self.apart(bias)
+        row["order"] = ORDERS.index({"eigen": "redux", "stl": "started", "xsimd": "taps"}[self.arithmetic])
+
+    def ring(self, row: dict[str, int], width: int) -> None:
+        """Room for ``span`` rows of ``width`` floats and for the place in them."""
+        row["h"] = self.work.take(row["span"] * width)
+        row["at"] = self.work.take(1)
+
+    def apart(self, values: F32) -> int:
+        """Floats that are read in panels: some of those behind are read too, and not used."""
+        offset = self.weights.take(values.size + TAIL_PANEL)
+        self.biases.append((offset, values.ravel()))
+        return offset
+
+    def _prelu(self, layer: LayerSpec, row: dict[str, int]) -> None:
+        row["x"] = self.work.take(layer.in_size)
+        row["b"] = self.apart(np.broadcast_to(layer.weights[0][0], (layer.in_size,)))
+
+    def _batchnorm(self, layer: LayerSpec, row: dict[str, int]) -> None:
+        """mean, multiplier, beta, each as long as the input; filters are the fastest axis of a 2-D one."""
+        mean, variance = layer.weights[-2:]
+        gamma, beta = layer.weights[:2] if len(layer.weights) == 4 else (np.ones_like(mean), np.zeros_like(mean))
+        multiplier = gamma / np.sqrt(variance + np.float32(layer.options["epsilon"]))
+        row["x"] = self.work.take(layer.in_size)
+        repeats = layer.in_size // mean.size
+        row["b"] = self.apart(np.concatenate([np.tile(array, repeats) for array in (mean, multiplier, beta)]))
 
 
 def _gates(array: F32, hidden: int, order: tuple[int, ...]) -> F32:
@@ -242,17 +309,23 @@ def build_plan(layers: Sequence[LayerSpec], arithmetic: str = "eigen") -> Plan:
 
 def _check_weights(index: int, layer: LayerSpec) -> None:
     """A plan built from wrong shapes would read outside its arena: refuse here, whoever made the layer."""
-    rules = LAYERS[layer.type].weights
+    kind = LAYERS[layer.type]
+    missing = [option.name for option in kind.options if option.name not in layer.options]
+    if missing:
+        raise ValueError(f"layers[{index}].options: expected {', '.join(missing)}, found {', '.join(layer.options) or 'none'}")
+    if kind.same_size and layer.in_size != layer.out_size:
+        raise ValueError(f"layers[{index}]: expected {layer.in_size} outputs, found {layer.out_size}")
+    for name, expected, found in size_faults(layer.type, layer.in_size, layer.out_size, layer.options):
+        raise ValueError(f"layers[{index}].{name}: expected {expected}, found {found}")
+    rules = kind.rules(len(layer.weights))
     needed = sum(not rule.optional for rule in rules)
     if not needed <= len(layer.weights) <= len(rules):
         raise ValueError(f"layers[{index}].weights: expected {needed} to {len(rules)}, found {len(layer.weights)}")
     for rule, array in zip(rules, layer.weights, strict=False):
-        shape = rule.sizes(layer.in_size, layer.out_size)
-        if array.shape != shape or array.dtype != np.float32:
+        shape = rule.sizes(layer.in_size, layer.out_size, layer.options)
+        if not rule.fits(array.shape, shape) or array.dtype != np.float32:
             raise ValueError(
                 f"layers[{index}].{rule.name}: expected float32 {shape}, found {array.dtype} {array.shape}"
             )
-    if layer.activation not in LAYERS[layer.type].activations:
+    if layer.activation not in kind.activations:
         raise ValueError(f"layers[{index}]: activation {layer.activation!r} is not for {layer.type}")
-    if layer.type == "activation" and layer.in_size != layer.out_size:
-        raise ValueError(f"layers[{index}]: expected {layer.in_size} outputs, found {layer.out_size}")

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-from kelly._rt.net.layers import LayerSpec
+from kelly._rt.net.layers import LayerSpec, features_out, pad_left
 
 F64: TypeAlias = "NDArray[np.float64]"
 
@@ -33,6 +33,39 @@ def softmax(x: F64) -> F64:
 
 def elu(x: F64) -> F64:
     return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+
+def _past(layer: LayerSpec) -> F64:
+    """As many inputs as a convolution looks back, all zero."""
+    taps = layer.options.get("kernel_size", layer.options.get("kernel_size_time", 1))
+    return np.zeros(((taps - 1) * layer.options.get("dilation", 1) + 1, layer.in_size))
+
+
+def _conv1d(past: F64, layer: LayerSpec, kernel: F64, bias: F64) -> F64:
+    """kernel (taps, I / groups, O), the last tap for the newest input."""
+    groups = layer.options["groups"]
+    taps = past[:: layer.options["dilation"]][::-1]  # (taps, I), the newest last
+    channels = np.split(taps, groups, axis=1)
+    return np.concatenate(
+        [np.einsum("ti,tio->o", x, k) for x, k in zip(channels, np.split(kernel, groups, axis=2), strict=True)]
+    ) + bias  # fmt: skip
+
+
+def _conv2d(past: F64, layer: LayerSpec, kernel: F64, bias: F64) -> F64:
+    """kernel (taps, features, filters in, filters out); a row is (features, filters), "same" pads it with zeros."""
+    options = layer.options
+    taps = past[:: options["dilation"]][::-1].reshape(len(kernel), options["num_features_in"], options["num_filters_in"])
+    padded = np.pad(taps, ((0, 0), (pad_left(options), kernel.shape[1]), (0, 0)))
+    starts = [f * options["strides"] for f in range(features_out(options))]
+    return np.concatenate([np.einsum("tfi,tfio->o", padded[:, s : s + kernel.shape[1]], kernel) + bias for s in starts])
+
+
+def _batchnorm(x: F64, layer: LayerSpec, weights: Sequence[F64]) -> F64:
+    mean, variance = weights[-2:]
+    gamma, beta = weights[:2] if len(weights) == 4 else (np.ones_like(mean), np.zeros_like(mean))
+    rows = x.reshape(-1, len(mean))  # (features, filters), or one row
+    result: F64 = (gamma * (rows - mean) / np.sqrt(variance + layer.options["epsilon"]) + beta).ravel()
+    return result
 
 
 ACTIVATION: dict[str, Callable[[F64], F64]] = {
@@ -60,6 +93,7 @@ class Reference:
         """State to zero."""
         self._h = [np.zeros(layer.out_size) for layer in self.layers]
         self._c = [np.zeros(layer.out_size) for layer in self.layers]
+        self._past = [_past(layer) for layer in self.layers]
 
     def __call__(self, x: ArrayLike) -> F64:
         """(in_size,) -> (out_size,) or (T, in_size) -> (T, out_size)."""
@@ -75,6 +109,13 @@ class Reference:
                 x = self._lstm(index, x, *weights)
             elif layer.type == "gru":
                 x = self._gru(index, x, *weights)
+            elif layer.type in ("conv1d", "conv2d"):
+                self._past[index] = np.vstack([x, self._past[index][:-1]])  # (history, I), the newest first
+                x = (_conv1d if layer.type == "conv1d" else _conv2d)(self._past[index], layer, *weights)
+            elif layer.type == "prelu":
+                x = np.where(x >= 0, x, x * weights[0][0])
+            elif layer.type.startswith("batchnorm"):
+                x = _batchnorm(x, layer, weights)
             elif weights:
                 x = x @ weights[0] + (weights[1] if len(weights) > 1 else 0)
             x = ACTIVATION[layer.activation](x)

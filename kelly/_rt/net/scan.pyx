@@ -23,6 +23,8 @@ from libc.string cimport memcmp, memcpy
 
 from json.decoder import scanstring
 
+from kelly._rt.net.layers import OPTION_KEYS
+
 cnp.import_array()
 
 cdef extern from "Python.h":
@@ -74,7 +76,7 @@ cdef enum:
     ARRAY  # float32
 
 cdef dict _ROOT_KINDS = {"in_shape": KEEP, "layers": LAYERS, "kelly": KEEP}
-cdef dict _LAYER_KINDS = {"type": KEEP, "activation": KEEP, "shape": KEEP, "weights": WEIGHTS}
+cdef dict _LAYER_KINDS = {"type": KEEP, "activation": KEEP, "shape": KEEP, "weights": WEIGHTS} | dict.fromkeys(OPTION_KEYS, KEEP)
 
 
 class ScanError(Exception):
