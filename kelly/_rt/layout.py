@@ -82,8 +82,9 @@ COMMAND = (
     ("vector", "float", 64, "an embedding, where it matters"),
 )
 
-COMMAND_KINDS = ("enable", "disable", "reset", "embedding", "release_embedding", "panic")
-"""enable/disable a net by index; reset state; drive the nets from Python; give the recognizer back; all notes off."""
+COMMAND_KINDS = ("enable", "disable", "reset", "embedding", "release_embedding", "panic", "reload")
+"""enable/disable a net by index; reset state; drive the nets from Python; give the recognizer back; all notes off;
+take the network that lies in the mailbox of net ``index``."""
 
 RECORDS = {"analysis": ANALYSIS, "tick": TICK, "event": EVENT, "command": COMMAND}
 SOURCES = ("off", "fallback", "model")

@@ -41,10 +41,24 @@ class SwitchedEngine:
         self._index = NET_NAMES.index(name)
         self._mix = 1.0 if model is not None and wanted else 0.0
         self._ruled = np.zeros(self.out_size, np.float32)
+        self._next: Engine | None = None
+        self._leaving: Engine | None = None
+        self._swap = 1.0
+        self._other = np.zeros(self.out_size, np.float32)
+
+    def replace(self, model: Engine) -> None:
+        """Another network takes over, from the next tick on and over half a second.  [any Python thread]"""
+        self._next = model
 
     def hear(self, tick: Any) -> None:
         """Move towards what this tick wants; once per tick, before it is consumed."""
         self._held = max(0, self._held - 1)
+        self._swap = min(1.0, self._swap + FADE)
+        if self._swap == 1.0 or self._mix == 0.0:
+            self._leaving = None
+        if self._next is not None and self._leaving is None:
+            self._leaving, self.model, self._next = self.model, self._next, None
+            self._swap, self._held, self._failures = 0.0, 0, 0
         on = self.model is not None and self._held == 0 and int(tick["source"][self._index]) == _MODEL
         if on and self._mix == 0.0 and self.model is not None:
             self.model.reset()
@@ -55,6 +69,10 @@ class SwitchedEngine:
         if self.model is not None and self._mix > 0.0:
             self.model.process(x, out)
             if np.isfinite(out).all():
+                if self._leaving is not None:
+                    self._leaving.process(x, self._other)
+                    if np.isfinite(self._other).all():
+                        out += np.float32(1.0 - self._swap) * (self._other - out)
                 self._failures = 0
                 if self._mix == 1.0:
                     return

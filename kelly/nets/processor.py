@@ -286,6 +286,22 @@ def load_slot(name: str, search: SearchPath, strict: bool = False, arithmetic: s
     return slot
 
 
+def load_file(name: str, path: str | os.PathLike[str], arithmetic: str = "eigen") -> Slot:
+    """One net from a file of one's own choice.
+
+    raises  ModelError for whatever the file does to the loader; KeyError for a name that is no net
+    """
+    slot = Slot(name, path=Path(path))
+    net_spec(name)
+    try:
+        _fill_slot(slot, arithmetic)
+    except (ModelError, BackendUnavailableError):
+        raise
+    except Exception as error:
+        raise ModelError(f"{type(error).__name__}: {error}", path=str(path)) from error
+    return slot
+
+
 def _fill_slot(slot: Slot, arithmetic: str) -> None:
     """Read, check, build, prove, time."""
     path = str(slot.path)

@@ -24,6 +24,7 @@ cdef struct performer_t:
     int64_t now_ns                  # when `now` was read
     int64_t last_event_frame
     int64_t slack_frames            # an event is late beyond this
+    int64_t stale_frames            # a strike is dropped beyond this; 0: never
     kelly_cell progress             # every event before this frame has been handed over [conductor]
     kelly_cell now                  # the performer's clock, for others to read
     kelly_cell panic                # request: all notes off
@@ -33,6 +34,7 @@ cdef struct performer_t:
     kelly_cell done
     kelly_cell performed
     kelly_cell late
+    kelly_cell stale                # strikes that came too late to be played
     kelly_cell panics
     kelly_cell open_notes
     histogram_t lateness            # ns behind the event's frame when handed to the sink; planned events

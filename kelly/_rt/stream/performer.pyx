@@ -32,6 +32,8 @@ cdef enum:
     SAFETY = -2                 # part of the messages that a panic or the end sends by itself
     REFLEX = -1
 
+cdef double STALE_S = 0.25      # a device's note that is later than this is not struck any more
+
 SAFETY_PART = SAFETY
 """``part`` of note-offs and controllers that no musician planned."""
 
@@ -284,6 +286,10 @@ cdef void perform(performer_t* p) noexcept nogil:
                     break
         while p.size and p.heap[0].frame - head_start(p) <= now:
             e = &p.heap[0]
+            if p.stale_frames and rank(e) == 2 and now - e.frame > p.stale_frames:
+                kelly_add(&p.stale, 1)                      # after an overload or a hole nobody wants to hear the past
+                heap_pop(p)
+                continue
             if not emit(p, e):
                 break
             if p.capture != NULL and rank(e) != 1:          # notes only: a controller is heard with the next one
@@ -336,6 +342,8 @@ cdef class Performer:
             self.state.capture = capture.capture
             self.state.frames_per_ns = capture.capture.sample_rate_hz / 1e9
             self.state.slack_frames = <int64_t>(capture.capture.sample_rate_hz * 0.001)
+            if not capture.lossless:
+                self.state.stale_frames = <int64_t>(capture.capture.sample_rate_hz * STALE_S)
 
     def __dealloc__(self):
         if self.state != NULL:
@@ -397,6 +405,7 @@ cdef class Performer:
         return {
             "performed_events": kelly_get(&self.state.performed),
             "late_events": kelly_get(&self.state.late),
+            "stale_notes": kelly_get(&self.state.stale),
             "panics": kelly_get(&self.state.panics),
             "open_notes": self.open_notes,
         }

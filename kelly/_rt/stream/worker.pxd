@@ -1,11 +1,10 @@
 from libc.stdint cimport int32_t, int64_t
 
 from kelly._rt._layout cimport command_t, tick_t
-from kelly._rt.net.network cimport Network
 from kelly._rt.stream.capture cimport kelly_capture, kelly_reader
 from kelly._rt.stream.features cimport FeatureExtractor
 from kelly._rt.stream.histogram cimport histogram_t
-from kelly._rt.stream.ring cimport kelly_cell, kelly_ring
+from kelly._rt.stream.ring cimport Ring, kelly_cell, kelly_ring
 from kelly._rt.stream.rules cimport rule_state
 from kelly._rt.stream.tracker cimport Tracker
 
@@ -16,6 +15,11 @@ cdef struct receipt_t:
 
 
 cdef struct net_slot_t:
+    void* network                   # the Network that answers, borrowed; NULL where there is none
+    void* leaving                   # the one it replaces, while that is still heard
+    float swap                      # 0 the leaving one's answer, 1 the new one's
+    int32_t due                     # a reload was asked for
+    kelly_cell mailbox              # address of a Network on its way in, 0 for none
     int32_t present                 # a model was loaded
     int32_t wanted                  # it is switched on
     int32_t held                    # ticks until a net that failed is asked again
@@ -37,6 +41,8 @@ cdef struct worker_t:
     kelly_ring* commands
     kelly_ring* receipts
     kelly_ring* strikes             # events of the reflex voice, or NULL
+    kelly_ring* retired             # addresses of networks that are not used any more
+    kelly_ring* tape                # float: what was heard, for a recording, or NULL
     kelly_reader reader
     double sample_rate_hz
     net_slot_t nets[5]
@@ -48,6 +54,7 @@ cdef struct worker_t:
     int32_t lossless
     int32_t forgot                  # the recognizer was reset in this silence
     int32_t ending
+    int32_t shedding                # 0..4, how much is left out because the worker is behind
     float steering[64]
     const float* path               # embeddings wanted on the way, path_rows of 64; NULL: the recognizer leads
     int32_t path_rows
@@ -55,10 +62,15 @@ cdef struct worker_t:
     float planned[64]
     float embedding[64]
     float ruled[128]
+    float other[128]                # the answer of a network that leaves
     float context[128]
     histogram_t busy                # from the last samples of a network hop to its tick
     kelly_cell hops
     kelly_cell resets
+    kelly_cell reloads
+    kelly_cell shed_hops            # network hops without the recognizer
+    kelly_cell shed_answers         # answers of the other nets that were held instead
+    kelly_cell torn                 # the tape was full once: what it holds ends there
     kelly_cell done
 
 
@@ -66,15 +78,15 @@ cdef class Worker:
     cdef worker_t* state
     cdef FeatureExtractor extractor
     cdef Tracker tracker
-    cdef Network recognizer
-    cdef Network harmony
-    cdef Network groove
+    cdef Ring retired
+    cdef dict lent                  # address -> Network, so that it lives as long as it is used
     cdef readonly object capture
     cdef readonly object ticks
     cdef readonly object commands
     cdef readonly object receipts
     cdef readonly object strikes
     cdef readonly object path       # kept alive: the loop holds its C pointer
+    cdef readonly object tape
 
     cdef void _loop(self) noexcept nogil
     cdef void _network_hop(self) noexcept nogil
@@ -82,7 +94,10 @@ cdef class Worker:
     cdef void _listen(self) noexcept nogil
     cdef void _follow(self) noexcept nogil
     cdef void _ask(self, int net, const float* x, float* y) noexcept nogil
-    cdef int _step(self, int net, const float* x, float* y) noexcept nogil
+    cdef bint _step(self, int net, const float* x, float* y) noexcept nogil
+    cdef bint _held_back(self, int net) noexcept nogil
+    cdef void _reload(self, int net) noexcept nogil
+    cdef void _look_behind(self) noexcept nogil
     cdef void _clear(self, int net) noexcept nogil
     cdef void _forget(self) noexcept nogil
     cdef void _strike(self, float strength) noexcept nogil

@@ -9,10 +9,14 @@ same ticks whatever the block sizes.
 The recognizer is asked each network hop (40 ms), harmony before each beat, groove before each bar.
 Where a net is missing or off its rule answers, and going from one to the other takes half a second.
 Silence holds the nets; after four seconds of it the recognizer starts from reset.
+
+A new network comes by a mailbox and is told by a command; it takes over within half a second and the
+old one goes back by a ring, to be freed by Python.  A worker that falls behind a device asks less: the
+recognizer every second hop, then groove, harmony and recognizer not at all, until it has caught up.
 """
 
 from libc.math cimport isfinite
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -33,6 +37,7 @@ from kelly._rt._layout cimport (
     COMMAND_EMBEDDING,
     COMMAND_ENABLE,
     COMMAND_RELEASE_EMBEDDING,
+    COMMAND_RELOAD,
     COMMAND_RESET,
     SOURCE_FALLBACK,
     SOURCE_MODEL,
@@ -55,6 +60,7 @@ from kelly._rt.stream.ring cimport (
     kelly_ring_write,
     kelly_set,
     kelly_sleep_ns,
+    kelly_take,
 )
 from kelly._rt.stream.rules cimport rule_embedding, rule_fill, rule_for, rule_out_size, rule_reset
 from kelly._rt.stream.tracker cimport Tracker
@@ -75,6 +81,8 @@ cdef enum:
 
 cdef float FADE = 0.04 / 0.5        # per tick: half a second
 cdef double FORGET_S = 4.0
+cdef double[4] BEHIND_S = [0.25, 0.5, 0.75, 1.0]       # of the device, at which each step of shedding begins
+cdef double CAUGHT_UP_S = 0.1                           # and at which all of it ends
 cdef double STRIKE_S = 0.06         # length of a reflex note
 cdef float[PATCH] ZEROS
 memset(ZEROS, 0, sizeof(ZEROS))
@@ -120,27 +128,26 @@ cdef class Worker:
     reflex_channel  1..16
     path         float32 (K, 64) embeddings that drive the nets in the recognizer's place, evenly spaced over
                  path_bars bars of the grid, the last one from then on; None: the recognizer leads
+    tape         ring of float32 that gets every sample the worker hears, or None; a full one ends there for good
     raises       ValueError, KeyError
     thread       [main] constructs; ``run`` belongs to one thread of its own
     """
 
     def __cinit__(self, Capture capture not None, FeatureExtractor extractor not None, Tracker tracker not None,
                   networks, Ring ticks not None, Ring commands not None, Ring receipts not None,
-                  enabled=None, Ring strikes=None, reflex_note=None, int reflex_channel=16, path=None, double path_bars=0.0):
+                  enabled=None, Ring strikes=None, reflex_note=None, int reflex_channel=16, path=None, double path_bars=0.0,
+                  Ring tape=None):
         cdef int i
         cdef const float[:, ::1] rows
         for ring, expected in ((ticks, dtype("tick")), (commands, dtype("command")), (receipts, receipt_dtype()),
-                               (strikes, dtype("event"))):
+                               (strikes, dtype("event")), (tape, np.dtype("f4"))):
             if ring is not None and ring.dtype != expected:
                 raise ValueError(f"expected a ring of {expected}, found {ring.dtype}")
         for name in (*networks, *(enabled if enabled is not None else ())):
             if name not in NET_NAMES:
                 raise KeyError(f"no net is called {name!r}; the five are {', '.join(NET_NAMES)}")
-        for spec in NETS:
-            network = networks.get(spec.name)
-            if network is not None and (network.in_size, network.out_size) != (spec.input.size, spec.output.size):
-                raise ValueError(f"{spec.name}: expected {spec.input.size} -> {spec.output.size}, "
-                                 f"found {network.in_size} -> {network.out_size}")
+        for name, network in networks.items():
+            self._check(name, network)
         if reflex_note is not None and not (0 <= reflex_note <= 127 and 1 <= reflex_channel <= 16):
             raise ValueError(f"reflex note {reflex_note} on channel {reflex_channel}: expected 0..127 on 1..16")
         self.state = <worker_t*>calloc(1, sizeof(worker_t))
@@ -148,9 +155,7 @@ cdef class Worker:
             raise MemoryError("no memory for the worker")
         self.capture, self.extractor, self.tracker = capture, extractor, tracker
         self.ticks, self.commands, self.receipts, self.strikes = ticks, commands, receipts, strikes
-        self.recognizer = networks.get("emotionrecognizer")
-        self.harmony = networks.get("harmonypredictor")
-        self.groove = networks.get("groovepredictor")
+        self.tape, self.retired, self.lent = tape, Ring(np.int64, 64), {}
         self.state.capture = capture.capture
         self.state.lossless = capture.lossless
         self.state.sample_rate_hz = capture.capture.sample_rate_hz
@@ -158,6 +163,8 @@ cdef class Worker:
         self.state.commands = commands.ring
         self.state.receipts = receipts.ring
         self.state.strikes = strikes.ring if strikes is not None else NULL
+        self.state.retired = self.retired.ring
+        self.state.tape = tape.ring if tape is not None else NULL
         self.state.voice.note = -1 if reflex_note is None or strikes is None else reflex_note
         self.state.voice.channel = reflex_channel - 1
         self.state.voice.off_frame = -1
@@ -171,11 +178,50 @@ cdef class Worker:
         for i, name in enumerate(NET_NAMES):
             self.state.nets[i].present = networks.get(name) is not None
             self.state.nets[i].wanted = enabled is None or name in enabled
+            if self.state.nets[i].present and name in WORKER_NETS:
+                self.state.nets[i].network = <void*><uintptr_t>self._lend(networks[name])
+            self.state.nets[i].swap = 1.0
             self.state.nets[i].mix = 1.0 if self.state.nets[i].present and self.state.nets[i].wanted else 0.0
         rule_reset(&self.state.rule)
 
     def __dealloc__(self):
         free(self.state)
+
+    def _check(self, name, network):
+        spec = NETS[NET_NAMES.index(name)]
+        if network is not None and (network.in_size, network.out_size) != (spec.input.size, spec.output.size):
+            raise ValueError(f"{name}: expected {spec.input.size} -> {spec.output.size}, "
+                             f"found {network.in_size} -> {network.out_size}")
+
+    def _lend(self, Network network not None):
+        """Its address; it lives until ``collect`` finds it retired."""
+        address = <uintptr_t><void*>network
+        self.lent[address] = network
+        return address
+
+    def offer(self, name, network):
+        """Put a network into a net's mailbox; the command "reload" makes the worker take it.
+
+        name     of a net
+        network  a clone nobody else uses; of a net that the worker does not ask, None
+        raises   ValueError, KeyError
+        thread   [any Python thread], one at a time
+        """
+        cdef int net = NET_NAMES.index(name)
+        self._check(name, network)
+        self.collect()
+        if name in WORKER_NETS:
+            address = self._lend(network)
+            unclaimed = kelly_take(&self.state.nets[net].mailbox)
+            kelly_set(&self.state.nets[net].mailbox, <int64_t>address)
+            if unclaimed:
+                self.lent.pop(unclaimed)
+
+    def collect(self):
+        """Free the networks that are not used any more; returns how many are still lent.  As ``offer``."""
+        for address in self.retired.pop():
+            self.lent.pop(int(address))
+        return len(self.lent)
 
     def run(self):
         """Listen until the stream ends or is stopped; the tick of a stream's end has ``end`` = 1.  [worker]"""
@@ -205,6 +251,8 @@ cdef class Worker:
             before = kelly_now_ns()
             used = self.extractor.consume(x, n)
             if not w.ending:
+                if w.tape != NULL and not kelly_get(&w.torn) and kelly_ring_write(w.tape, x, used) != used:
+                    kelly_set(&w.torn, 1)                       # a hole would move everything behind it
                 kelly_capture_done(w.capture, &w.reader, samples, used)
             if self.extractor.reflex_ready:
                 self._strike(self.extractor.reflex_strength)
@@ -227,8 +275,10 @@ cdef class Worker:
         cdef net_slot_t* slot
         cdef int i
         self._obey(self.tracker.index)
+        self._look_behind()
         for i in range(N_NETS):
             slot = &w.nets[i]
+            self._reload(i)
             if slot.held > 0:
                 slot.held -= 1
             slot.mix = towards(slot.mix, 1.0 if slot.present and slot.wanted and slot.held == 0 else 0.0)
@@ -293,8 +343,10 @@ cdef class Worker:
         cdef net_slot_t* slot = &w.nets[net]
         cdef int n = rule_out_size(net), i
         cdef float mix = slot.mix
+        if w.shedding and self._held_back(net):
+            return
         if mix > 0.0:
-            if self._step(net, x, y) == 0 and finite(y, n):
+            if self._step(net, x, y):
                 slot.failures = 0
                 rule_fill(net, x, y)
                 if mix == 1.0:
@@ -310,22 +362,69 @@ cdef class Worker:
         for i in range(n):
             y[i] = w.ruled[i] if mix == 0.0 else w.ruled[i] + mix * (y[i] - w.ruled[i])
 
-    cdef int _step(self, int net, const float* x, float* y) noexcept nogil:
+    cdef bint _step(self, int net, const float* x, float* y) noexcept nogil:
+        """The model's answer, the leaving model's still in it; False where it is not finite."""
+        cdef worker_t* w = self.state
+        cdef net_slot_t* slot = &w.nets[net]
+        cdef int n = rule_out_size(net), i
+        if (<Network>slot.network).step(x, y) != 0 or not finite(y, n):
+            return False
+        if slot.leaving != NULL and (<Network>slot.leaving).step(x, w.other) == 0 and finite(w.other, n):
+            for i in range(n):
+                y[i] = w.other[i] + slot.swap * (y[i] - w.other[i])
+        return True
+
+    cdef bint _held_back(self, int net) noexcept nogil:
+        """The worker is behind a device: the newest answer has to do."""
+        cdef worker_t* w = self.state
         if net == NET_EMOTIONRECOGNIZER:
-            return self.recognizer.step(x, y)
-        if net == NET_HARMONYPREDICTOR:
-            return self.harmony.step(x, y)
-        return self.groove.step(x, y)
+            if w.shedding < 4 and self.tracker.index % 2 == 0:
+                return False
+            kelly_add(&w.shed_hops, 1)
+            return True
+        if w.shedding < (2 if net == NET_GROOVEPREDICTOR else 3):
+            return False
+        kelly_add(&w.shed_answers, 1)
+        return True
+
+    cdef void _look_behind(self) noexcept nogil:
+        """How much to leave out; nothing of a file, which waits."""
+        cdef worker_t* w = self.state
+        cdef double behind_s
+        cdef int i
+        if w.lossless:
+            return
+        behind_s = (kelly_get(&w.capture.frames) - self.extractor.frame) / w.sample_rate_hz
+        if behind_s < CAUGHT_UP_S:
+            w.shedding = 0
+        for i in range(4):
+            if behind_s > BEHIND_S[i]:
+                w.shedding = max(w.shedding, i + 1)
+
+    cdef void _reload(self, int net) noexcept nogil:
+        """Once per tick: go on with a change of networks, or begin the one that was asked for."""
+        cdef worker_t* w = self.state
+        cdef net_slot_t* slot = &w.nets[net]
+        cdef int64_t address = <int64_t><uintptr_t>slot.leaving
+        if slot.leaving != NULL:
+            slot.swap = min(slot.swap + FADE, 1.0)
+            if (slot.swap == 1.0 or slot.mix == 0.0) and kelly_ring_write(w.retired, &address, 1) == 1:
+                slot.leaving = NULL
+        if not slot.due or slot.leaving != NULL:
+            return
+        slot.due = False
+        address = kelly_take(&slot.mailbox)
+        if address == 0:
+            return
+        slot.leaving, slot.network = slot.network, <void*><uintptr_t>address
+        slot.swap = 0.0
+        slot.present = True
+        slot.held = slot.failures = 0
+        kelly_add(&w.reloads, 1)
 
     cdef void _clear(self, int net) noexcept nogil:
-        if not self.state.nets[net].present:
-            return
-        if net == NET_EMOTIONRECOGNIZER:
-            self.recognizer.clear()
-        elif net == NET_HARMONYPREDICTOR:
-            self.harmony.clear()
-        elif net == NET_GROOVEPREDICTOR:
-            self.groove.clear()
+        if self.state.nets[net].network != NULL:
+            (<Network>self.state.nets[net].network).clear()
 
     cdef void _forget(self) noexcept nogil:
         """The recognizer and its rule as new."""
@@ -357,6 +456,10 @@ cdef class Worker:
                 w.steered = True
             elif c.kind == COMMAND_RELEASE_EMBEDDING:
                 w.steered = False
+            elif c.kind == COMMAND_RELOAD and a_net:
+                w.nets[c.index].due = True
+                if w.nets[c.index].network == NULL and kelly_get(&w.nets[c.index].mailbox) == 0:
+                    w.nets[c.index].present = True                  # one of the conductor's
             receipt.tick = index
             kelly_ring_push(w.receipts, &receipt, 1)
 
@@ -398,9 +501,17 @@ cdef class Worker:
         """True after ``run`` has returned."""
         return kelly_get(&self.state.done) != 0
 
+    @property
+    def torn(self):
+        """True once the tape was full: what it holds ends before that."""
+        return kelly_get(&self.state.torn) != 0
+
     def counters(self):
         return {
             "network_hops": kelly_get(&self.state.hops),
+            "shed_hops": kelly_get(&self.state.shed_hops),
+            "shed_answers": kelly_get(&self.state.shed_answers),
+            "reloads": kelly_get(&self.state.reloads),
             "dropped_ticks": self.ticks.refused,
             "recognizer_resets": kelly_get(&self.state.resets),
             "net_faults": sum(kelly_get(&self.state.nets[i].faults) for i in range(N_NETS)),
