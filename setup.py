@@ -113,6 +113,10 @@ EXTENSIONS = [
         "kelly._rt.stream.native_midi",
         depends=[f"kelly/_rt/stream/{header}.h" for header in ("midi_port", "midi_jack", "midi_rtmidi", "ring", "clock")],
     ),
+    extension(
+        "kelly._rt.stream.jack_input",
+        depends=[f"kelly/_rt/stream/{header}.h" for header in ("capture_jack", "capture", "midi_jack", "midi_port", "ring", "clock")],
+    ),
     extension("kelly._rt.stream.tracker"),
     extension("kelly._rt.stream.rules"),
     extension("kelly._rt.stream.worker"),

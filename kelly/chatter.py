@@ -10,16 +10,22 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Iterator
 
 LINES: deque[str] = deque(maxlen=200)
 """The newest lines, oldest first."""
 
-
 @contextlib.contextmanager
 def captured() -> Iterator[None]:
-    """Send file descriptor 2 to LINES for the duration of the block.  [main]"""
+    """Send file descriptor 2 to LINES for the duration of the block.  [main]
+
+    Elsewhere it does nothing: what the main thread says meanwhile must not be taken for chatter.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     try:
         real = os.dup(2)
     except OSError:  # nobody has a stderr: nothing to capture

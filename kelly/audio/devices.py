@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +101,14 @@ def audio_inputs(refresh: bool = False) -> tuple[AudioInput, ...]:
         for index, device in enumerate(devices)
         if device["max_input_channels"] > 0
     )
+
+
+def release() -> None:
+    """Let go of PortAudio: its own client would not survive the death of a JACK server.  Not while a stream is open."""
+    sounddevice = portaudio()
+    with chatter.captured(), suppress(sounddevice.PortAudioError):
+        while sounddevice._initialized:
+            sounddevice._terminate()
 
 
 def find_input(text: str) -> AudioInput:

@@ -7,6 +7,7 @@ of the session.  Only devices drop; whoever plays a file waits for room.
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from kelly import chatter
 from kelly._rt.stream.capture import Capture
-from kelly.audio.devices import AudioInput, default_input, find_input, portaudio, translated
+from kelly.audio.devices import AudioInput, audio_inputs, default_input, find_input, portaudio, release, translated
+from kelly.audio.jack import JackSource
 from kelly.errors import AudioDeviceError, AudioFileError
 
 DEMO = Path(__file__).with_name("demo.ogg")
@@ -46,6 +48,15 @@ class Source(Protocol):
     def stop(self) -> None:
         """Deliver nothing more; idempotent, returns within seconds whatever the driver does.  [main]"""
 
+    def finish(self) -> None:
+        """End the stream where it is: what was delivered is still heard to its last frame.  [main]"""
+
+    def reopen(self, missed_frames: int) -> bool:
+        """Come back by name under the same capture, in which what was missed is silence; False while it is away.  [watch]
+
+        raises  AudioDeviceError where it is back and cannot be used, such as at another rate
+        """
+
     @property
     def alive(self) -> bool:
         """False when the device has gone; a source that ended by itself is still alive."""
@@ -61,16 +72,17 @@ class FileSource:
     path      anything libsndfile reads, at any rate
     channel   0-based, None for the mean of all
     realtime  True: paced by the monotonic clock, like a device
+    tail_s    silence after the last frame, in which the phrase ends
     raises    AudioFileError for a file that is missing, empty or unreadable
     thread    [main]; reads on a thread of its own, which waits without the GIL
     """
 
-    def __init__(self, path: str | Path, channel: int | None = None, realtime: bool = True) -> None:
-        self.path, self.realtime = Path(path), realtime
+    def __init__(self, path: str | Path, channel: int | None = None, realtime: bool = True, tail_s: float = TAIL_S) -> None:
+        self.path, self.realtime, self.tail_s = Path(path), realtime, tail_s
         self._file = open_sound(self.path)
         self.name = self.path.name
         self.sample_rate_hz = float(self._file.samplerate)
-        self.total_frames: int | None = self._file.frames + int(TAIL_S * self._file.samplerate)
+        self.total_frames: int | None = self._file.frames + int(tail_s * self._file.samplerate)
         channels = int(self._file.channels)
         if channel is not None and channel >= channels:
             self._file.close()
@@ -91,6 +103,12 @@ class FileSource:
         else:
             self._file.close()
 
+    def finish(self) -> None:
+        self._stopping.set()  # the thread ends the stream behind the block at hand
+
+    def reopen(self, missed_frames: int) -> bool:
+        return False
+
     @property
     def alive(self) -> bool:
         return True
@@ -105,7 +123,7 @@ class FileSource:
         try:
             for block in self._blocks():
                 fed += len(block)
-                if self.realtime:  # a block can be heard once its last frame has sounded
+                if self.realtime and not self._stopping.is_set():  # a block can be heard once its last frame has sounded
                     self._stopping.wait(max(0.0, started + fed / self.sample_rate_hz - time.monotonic()))
                 if self._stopping.is_set():
                     break
@@ -123,7 +141,7 @@ class FileSource:
         while len(block := self._file.read(out=buffer)):
             yield block
         buffer[:] = 0.0
-        left = int(TAIL_S * rate)
+        left = int(self.tail_s * rate)
         while left > 0:
             yield buffer[:left]
             left -= len(buffer)
@@ -142,33 +160,38 @@ class LiveSource:
     total_frames: int | None = None
 
     def __init__(self, device: AudioInput, channel: int | None = None, block_frames: int = 0) -> None:
-        sounddevice = portaudio()
         if channel is not None and channel >= device.channels:
             raise AudioDeviceError(f"{device.name}: channel {channel + 1} does not exist; the device has {device.channels}")
         channels = min(device.channels, max(DEVICE_CHANNELS, (channel or 0) + 1))
         self.name, self.sample_rate_hz, self.host_api = device.name, device.sample_rate_hz, device.host_api
         self.capture = Capture(self.sample_rate_hz, channels, channel)
-        ffi, self._stopped = sounddevice._ffi, False
+        self._block_frames, self._stopped, self._stuck = block_frames, False, False
+        self._stream: Any = self._open(device)
+
+    def _open(self, device: AudioInput) -> Any:
+        sounddevice = portaudio()
+        ffi = sounddevice._ffi
         try:
             with chatter.captured():
-                self._stream: Any = sounddevice._StreamBase(
+                stream: Any = sounddevice._StreamBase(
                     kind="input",
                     device=device.index,
-                    channels=channels,
+                    channels=self.capture.channels,
                     samplerate=self.sample_rate_hz,
                     dtype="float32",
                     latency="low",
-                    blocksize=block_frames,
+                    blocksize=self._block_frames,
                     callback=ffi.cast("void*", self.capture.callback_address),
                     userdata=ffi.cast("void*", self.capture.state_address),
                     wrap_callback=None,
                 )
         except (sounddevice.PortAudioError, ValueError) as error:
             raise translated(error, f"opening {device.name!r}") from error
-        if self._stream.samplerate != self.sample_rate_hz:
-            rate = self._stream.samplerate
-            self.stop()
+        if stream.samplerate != self.sample_rate_hz:
+            rate = stream.samplerate
+            stream.close()
             raise AudioDeviceError(f"{device.name}: asked for {self.sample_rate_hz:g} Hz, found {rate:g}")
+        return stream
 
     def start(self) -> None:
         import sounddevice
@@ -181,14 +204,48 @@ class LiveSource:
 
     def stop(self) -> None:
         """A driver whose server has died may never return from here, so it gets a thread and two seconds."""
-        if self._stopped:
-            return
-        self._stopped = True
+        if not self._stopped:
+            self._stopped = True
+            self._let_go()
+        self.capture.stop()
+        self.capture.end()
+
+    def finish(self) -> None:
+        if not self._stopped:
+            self._stopped = True
+            if self._let_go():
+                self.capture.end()
+
+    def reopen(self, missed_frames: int) -> bool:
+        """Only where PortAudio lets go of what was lost; then it lists anew, as a hot-plugged device wants it."""
+        if self._stopped or not self._let_go():
+            return False
+        try:
+            device = next((d for d in audio_inputs(refresh=True) if d.name == self.name), None)
+        except AudioDeviceError:
+            return False
+        if device is None:
+            return False
+        if device.sample_rate_hz != self.sample_rate_hz:
+            raise AudioDeviceError(f"{self.name}: it came back at {device.sample_rate_hz:g} Hz instead of {self.sample_rate_hz:g}")
+        try:
+            self._stream = self._open(device)
+            self.capture.lose(missed_frames)
+            self.start()
+        except AudioDeviceError:
+            return False
+        return True
+
+    def _let_go(self) -> bool:
+        """Close the stream; False where the driver does not return."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return not self._stuck
 
         def close() -> None:
             with suppress(Exception):
-                self._stream.abort()
-                self._stream.close()
+                stream.abort()
+                stream.close()
 
         closer = threading.Thread(target=close, name="kelly-close", daemon=True)
         with chatter.captured():
@@ -196,19 +253,21 @@ class LiveSource:
             closer.join(CLOSE_S)
         if closer.is_alive():  # then Pa_Terminate would not return either, and it is called when Python exits
             atexit.unregister(portaudio()._exit_handler)
-        self.capture.stop()
-        self.capture.end()
+            self._stuck = True
+        return not self._stuck
 
     @property
     def alive(self) -> bool:
-        return self._stopped or bool(self._stream.active)
+        return self._stopped or (self._stream is not None and bool(self._stream.active))
 
     @property
     def error(self) -> Exception | None:
         return None
 
 
-def open_source(text: str, channel: int | None = None, block_frames: int = 0, realtime: bool = True) -> tuple[Source, str]:
+def open_source(
+    text: str, channel: int | None = None, block_frames: int = 0, realtime: bool = True, tail_s: float = TAIL_S
+) -> tuple[Source, str]:
     """The source that ``--audio-in`` names.
 
     text      "auto", "demo", "file:PATH", or a part of a device's name
@@ -218,19 +277,27 @@ def open_source(text: str, channel: int | None = None, block_frames: int = 0, re
     """
     index = None if channel is None else channel - 1
     if text == "demo":
-        return FileSource(DEMO, index, realtime), ""
+        return FileSource(DEMO, index, realtime, tail_s), ""
     if text.startswith("file:"):
-        return FileSource(text.removeprefix("file:"), index, realtime), ""
+        return FileSource(text.removeprefix("file:"), index, realtime, tail_s), ""
     if text != "auto":
-        return LiveSource(find_input(text), index, block_frames), ""
+        return _device(find_input(text), index, block_frames), ""
     try:
         device = default_input()
         if device is not None:
-            return LiveSource(device, index, block_frames), f"listening to {device.name}"
+            return _device(device, index, block_frames), f"listening to {device.name}"
         why = "no audio input was found"
     except AudioDeviceError as error:
         why = str(error)
-    return FileSource(DEMO, None, realtime), f"{why}: playing the bundled demo"
+    return FileSource(DEMO, None, realtime, tail_s), f"{why}: playing the bundled demo"
+
+
+def _device(device: AudioInput, channel: int | None, block_frames: int) -> Source:
+    """A server that can go and come back is joined directly."""
+    if "JACK" in device.host_api and sys.platform != "win32":
+        release()
+        return JackSource(device.name, channel)
+    return LiveSource(device, channel, block_frames)
 
 
 def open_sound(path: Path) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,12 +97,35 @@ class NativeSink:
 
     path: Path | None = None
 
-    def __init__(self, port: NativePort, description: str = "") -> None:
-        self.port = port
+    def __init__(self, port: NativePort, description: str = "", open_again: Callable[[], NativePort | None] | None = None) -> None:
+        self.port, self._open_again = port, open_again
         self.description = description or port.description
 
     def send(self, events: Events) -> None:
         """The performer has played them already."""
+
+    def let_go(self) -> None:
+        """Close the client of a server that has gone: libjack, asked for another, would free it by itself.  [watch]"""
+        if not self.port.alive:
+            self.port.close()
+
+    def reopen(self) -> bool:
+        """Open the port again after its server has gone.
+
+        thread  [watch]; afterwards the performer must be given ``port`` and repeat its settings
+        raises  MidiPortError where the name has become ambiguous
+        """
+        if self._open_again is None:
+            return False
+        self.let_go()
+        port = self._open_again()
+        if port is None:
+            return False
+        if port.kind != self.port.kind:  # another system answers under that name: not the one that went
+            port.close()
+            return False
+        self.port = port
+        return True
 
     def mend(self) -> bool:
         """True when somebody listens who did not before; a port that had gone and is back is connected again.  [watch]"""

@@ -7,6 +7,7 @@ or memory keeps is the *scheduled* frame of each event, so that a late thread ch
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -233,7 +234,8 @@ def open_sink(text: str) -> tuple[Sink, str]:
         return _virtual(text.partition(":")[2] or ports.CLIENT), ""
     if text != "auto":
         port = native.open_named(text)
-        return NativeSink(port) if port is not None else RtMidiSink(*ports.open_named(text)), ""
+        again = functools.partial(native.open_named, text)
+        return NativeSink(port, open_again=again) if port is not None else RtMidiSink(*ports.open_named(text)), ""
     try:
         sink = _virtual(ports.CLIENT)
         return sink, f"notes leave through the {sink.description}"
@@ -247,4 +249,4 @@ def _virtual(name: str) -> NativeSink | RtMidiSink:
     port = native.open_virtual(name)
     if port is None:
         return RtMidiSink(*ports.open_virtual(name))
-    return NativeSink(port, f"virtual port {name!r} ({'JACK' if port.kind == 'jack' else native.SYSTEM})")
+    return NativeSink(port, f"virtual port {name!r} ({'JACK' if port.kind == 'jack' else native.SYSTEM})", functools.partial(native.open_virtual, name))

@@ -10,7 +10,7 @@ from libc.stdlib cimport calloc, free
 import numpy as np
 
 from kelly._rt.stream.ring cimport (
-    kelly_get, kelly_ring_free, kelly_ring_new, kelly_ring_size, kelly_set, kelly_sleep_ns,
+    kelly_add, kelly_get, kelly_ring_free, kelly_ring_new, kelly_ring_size, kelly_set, kelly_sleep_ns,
 )
 
 GAPS = 1024
@@ -140,6 +140,15 @@ cdef class Capture:
             stamps = &time
         cdef const void* start = &view[0, 0] if view.shape[0] else NULL
         kelly_capture_callback(start, NULL, view.shape[0], stamps, 2 if overflow else 0, self.capture)
+
+    def lose(self, int64_t n):
+        """n frames of the stream never came: the clock goes on and the worker hears silence.
+
+        thread  [producer], in the place of a device that is away
+        """
+        if n > 0:
+            kelly_capture_lose(self.capture, n)
+            kelly_add(&self.capture.gap, n)
 
     def drain(self, Py_ssize_t most=1 << 20):
         """Take what waits, gaps as zeros, as the worker would: for tests.

@@ -123,7 +123,7 @@ static const char *kelly_jack_client(kelly_jack *jack, const char *client_name) 
 }
 
 /* [main] make the output and start; NULL, or what went wrong. */
-static const char *kelly_jack_open(kelly_port *p, const char *client_name, const char *port_name, const char *to) {
+static inline const char *kelly_jack_open(kelly_port *p, const char *client_name, const char *port_name, const char *to) {
     kelly_jack *jack = (kelly_jack *)calloc(1, sizeof(kelly_jack));
     const char *wrong;
     if (jack == NULL) return "no memory";
@@ -149,7 +149,7 @@ static const char *kelly_jack_open(kelly_port *p, const char *client_name, const
 }
 
 /* [watch] connect again to a port that had gone and is back; 1 when there is a listener that was not there before. */
-static int kelly_jack_mend(kelly_port *p) {
+static inline int kelly_jack_mend(kelly_port *p) {
     kelly_jack *jack = (kelly_jack *)p->backend;
     if (jack == NULL || kelly_get(&p->gone)) return 0;
     int before = jack->listeners;
@@ -160,7 +160,7 @@ static int kelly_jack_mend(kelly_port *p) {
 }
 
 /* [main] a server that has died may keep this waiting. */
-static void kelly_jack_close(kelly_port *p) {
+static inline void kelly_jack_close(kelly_port *p) {
     kelly_jack *jack = (kelly_jack *)p->backend;
     if (jack == NULL) return;
     if (jack->client != NULL) jack->client_close(jack->client);
@@ -169,7 +169,7 @@ static void kelly_jack_close(kelly_port *p) {
 }
 
 /* [main] names of the ports that can be played to, one per line; NULL, or what went wrong. */
-static const char *kelly_jack_list(char *names, size_t size) {
+static inline const char *kelly_jack_list(char *names, size_t size) {
     kelly_jack jack;
     memset(&jack, 0, sizeof jack);
     const char *wrong = kelly_jack_client(&jack, "kelly-probe");
@@ -189,15 +189,15 @@ static const char *kelly_jack_list(char *names, size_t size) {
 }
 
 #else
-static const char *kelly_jack_open(kelly_port *p, const char *client_name, const char *port_name, const char *to) {
+static inline const char *kelly_jack_open(kelly_port *p, const char *client_name, const char *port_name, const char *to) {
     (void)p, (void)client_name, (void)port_name, (void)to;
     return "JACK is used directly on Linux and macOS only";
 }
-static const char *kelly_jack_list(char *names, size_t size) {
+static inline const char *kelly_jack_list(char *names, size_t size) {
     (void)names, (void)size;
     return "JACK is used directly on Linux and macOS only";
 }
-static int kelly_jack_mend(kelly_port *p) { return (void)p, 0; }
-static void kelly_jack_close(kelly_port *p) { (void)p; }
+static inline int kelly_jack_mend(kelly_port *p) { return (void)p, 0; }
+static inline void kelly_jack_close(kelly_port *p) { (void)p; }
 #endif
 #endif
