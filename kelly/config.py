@@ -9,6 +9,7 @@ Adding a setting is a field of a dataclass and a row of SETTINGS.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -34,12 +35,16 @@ class AudioConfig:
     channel       1-based input channel; None mixes all of a file, the first two of a device
     gate_db       dBFS below which nobody plays, -120..0
     block_frames  frames per callback; 0 lets the driver choose
+    tail_s        silence after the last frame of a file, in which the phrase ends, 0..60
+    patience_s    how long a device that went is waited for, 0..3600
     """
 
     input: str = "auto"
     channel: int | None = None
     gate_db: float = -60.0
     block_frames: int = 0
+    tail_s: float = 2.0
+    patience_s: float = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,16 @@ class EngineConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordConfig:
+    """What is kept.
+
+    folder  where each session leaves a take (see kelly.live.take); "" for none
+    """
+
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a session needs to know.
 
@@ -122,6 +137,7 @@ class Config:
     music: MusicConfig = field(default_factory=MusicConfig)
     models: ModelsConfig = field(default_factory=ModelsConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    record: RecordConfig = field(default_factory=RecordConfig)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def items(self) -> Iterable[tuple[str, Any, str]]:
@@ -250,6 +266,8 @@ SETTINGS = (
     Setting("audio.channel", "audio_channel", _number(1, 64, whole=True)),
     Setting("audio.gate_db", "gate", _number(-120, 0)),
     Setting("audio.block_frames", "block", _number(0, 8192, whole=True)),
+    Setting("audio.tail_s", "tail", _number(0, 60)),
+    Setting("audio.patience_s", "patience", _number(0, 3600)),
     Setting("midi.output", "midi_out", _text()),
     Setting("midi.channels", "midi_channel", _parts(1, 16)),
     Setting("midi.programs", "program", _parts(0, 127)),
@@ -266,10 +284,12 @@ SETTINGS = (
     Setting("engine.arithmetic", "arithmetic", _text(choices=ARITHMETICS)),
     Setting("engine.look_ahead_ms", "look_ahead", _number(5, 500)),
     Setting("engine.reflex_note", "reflex", _number(0, 127, whole=True, optional="off")),
+    Setting("record.folder", "record", _text()),
 )
 OTHER_VARIABLES = ("KELLY_CONFIG", "KELLY_DEBUG", "KELLY_RT_BACKEND", "KELLY_RT_ISA")
 SECTIONS = {
     "audio": AudioConfig, "midi": MidiConfig, "music": MusicConfig, "models": ModelsConfig, "engine": EngineConfig,
+    "record": RecordConfig,
 }  # fmt: skip
 
 
@@ -321,6 +341,35 @@ def load_config(
         if value is not None and value != ():
             layers.append((by_name[name], value, True, by_name[name].flag))
     return _build(layers)
+
+
+def to_toml(config: Config) -> str:
+    """A kelly.toml that says every setting, so that reading it back gives the same Config.
+
+    raises  ConfigError for a setting that TOML cannot say (an absent one without a word for it is left out)
+    """
+    words = {"music.tempo_bpm": "auto", "engine.reflex_note": "off"}
+    lines: list[str] = []
+    for section in SECTIONS:
+        lines.append(f"\n[{section}]")
+        for setting in SETTINGS:
+            if setting.section == section:
+                value = getattr(getattr(config, section), setting.field)
+                value = words.get(setting.key) if value is None else value
+                if value is not None:
+                    lines.append(f"{setting.field} = {toml_value(value)}")
+    return "\n".join(lines).lstrip() + "\n"
+
+
+def toml_value(value: Any) -> str:
+    """A setting's value as TOML writes it."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{name} = {toml_value(item)}" for name, item in value.items()) + " }" if value else "{}"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _build(layers: list[tuple[Setting, Any, bool, str]]) -> Config:

@@ -12,7 +12,8 @@
     │   └── DeviceLostError                  exit 7
     ├── DataError (ValueError)               exit 6
     │   ├── AudioFileError
-    │   └── MidiFileError
+    │   ├── MidiFileError
+    │   └── TakeError                        a recording that cannot be made, or not be mended
     ├── NotPreparedError (RuntimeError)      exit 1
     └── BackendUnavailableError (ImportError)  exit 1
 
@@ -103,6 +104,10 @@ class AudioFileError(DataError):
 
 class MidiFileError(DataError):
     """A MIDI file that is missing or unreadable."""
+
+
+class TakeError(DataError):
+    """A take that cannot be recorded where it should, or whose logs cannot be mended."""
 
 
 class NotPreparedError(KellyError, RuntimeError):

@@ -32,6 +32,7 @@ COMMANDS = (
     Row("live", "kelly.cli.live", "Listen to a device or a recording and play along."),
     Row("render", "kelly.cli.render", "Turn an audio file into a MIDI file, without devices."),
     Row("monitor", "kelly.cli.monitor", "Look at a running session from another terminal."),
+    Row("salvage", "kelly.cli.salvage", "Finish takes that a crash cut off."),
     Row("devices", "kelly.cli.devices", "List audio inputs and MIDI outputs."),
     Row("doctor", "kelly.cli.doctor", "Report everything a bug report needs."),
     Row("config", "kelly.cli.config", "Show settings, say where they are looked for, write a file to begin with."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import click
 
 from kelly.cli.console import Console, table
 from kelly.cli.options import CONFIG, JSON, VOICE, check, console, options
-from kelly.config import FILE_NAME, SECTIONS, SETTINGS, Config, load_config, user_config_path
+from kelly.config import FILE_NAME, SECTIONS, SETTINGS, Config, load_config, toml_value, user_config_path
 from kelly.errors import ConfigError
 
 SCHEMA = "kelly.config/1"
@@ -101,14 +101,4 @@ def meanings(docstring: str) -> Iterator[tuple[str, str]]:
 
 def toml(value: Any) -> str:
     """A value as TOML writes it; "not set" for None."""
-    if value is None:
-        return "(not set)"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(toml(item) for item in value) + "]"
-    return str(value)
+    return "(not set)" if value is None else toml_value(value)

@@ -17,18 +17,19 @@ import click
 
 from kelly.audio.synth import find_soundfonts
 from kelly.cli.console import Console
-from kelly.cli.options import CONFIG, JSON, MODELS, MUSIC, PORT, SOUND, VOICE, console, options, settings
+from kelly.cli.options import CONFIG, JSON, MODELS, MUSIC, PORT, RECORD, SOUND, TAIL, VOICE, console, options, settings
 from kelly.cli.status import status_line
 from kelly.errors import ConfigError
 
 SCHEMA = "kelly.live/1"
+UNEXPECTED, DISK_FULL = 1, 8
 STATUS_S = 0.25  # at most 4 lines per second
 QUIET_DB = -75.0
 QUIET_AFTER_S = 5.0
 
 
 @click.command("live")
-@options(SOUND, PORT, MUSIC, MODELS, CONFIG, JSON, VOICE)
+@options(SOUND, PORT, RECORD, MUSIC, TAIL, MODELS, CONFIG, JSON, VOICE)
 @click.option("--listen", is_flag=True, help="Start fluidsynth, play to it, and end it afterwards.")
 def command(listen: bool, **flags: Any) -> int:
     """Listen to a device or a recording and play along.
@@ -70,6 +71,7 @@ def play(voice: Console, config: Any, received: list[int]) -> int:
     finally:
         session.close()
         voice.clear_line()
+        tell(voice, session)
         voice.chatter()
     summary = session.summary()
     if voice.json:
@@ -77,7 +79,18 @@ def play(voice: Console, config: Any, received: list[int]) -> int:
     voice.narrate(describe(summary))
     if session.sink.path is not None:
         voice.narrate(f"notes: {session.sink.path}\nhear them: {player_command(session.sink.path)}")
+    if session.take is not None:
+        if session.take.failure is not None:
+            voice.warn(session.take.failure)
+            return DISK_FULL if session.take.disk_full else UNEXPECTED
+        voice.narrate(f"take: {session.take.folder}")
     return 128 + received[0] if received else 0
+
+
+def tell(voice: Console, session: Any) -> None:
+    """What happened since the last look."""
+    while session.news:
+        voice.warn(session.news.popleft())
 
 
 def follow(voice: Console, session: Any, received: list[int]) -> None:
@@ -85,6 +98,7 @@ def follow(voice: Console, session: Any, received: list[int]) -> None:
     from_device, loud_at_s = session.source.total_frames is None, 0.0
     hinted, echo_said = not from_device, False
     while not received and not session.wait(STATUS_S):
+        tell(voice, session)
         snapshot = session.snapshot()
         tick = snapshot.tick
         if tick is None:

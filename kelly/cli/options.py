@@ -17,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 SOUND = (
     click.option("--audio-in", metavar="SOURCE", help="A device (part of its name), file:PATH, demo, or auto."),
     click.option("--audio-channel", metavar="N", help="Listen to input channel N only (from 1); default: all, mixed."),
+    click.option("--patience", metavar="S", help="Wait this long for a device that went; default 8."),
     click.option("--block", metavar="FRAMES", help="Frames per callback; 0 lets the driver choose."),
 )
 PORT = (
@@ -39,6 +40,8 @@ MUSIC = (
     click.option("--midi-channel", metavar="PART=N", multiple=True, help="MIDI channel of a part: bass=3. Repeatable."),
     click.option("--program", metavar="PART=N", multiple=True, help="General MIDI program, 0..127, of a part. Repeatable."),
 )
+RECORD = (click.option("--record", metavar="FOLDER", help="Keep a take: sound, notes, feeling and settings, aligned."),)
+TAIL = (click.option("--tail", metavar="S", help="Silence after the end of a file, for the last phrase; default 2."),)
 MODELS = (
     click.option("--models", metavar="FOLDER", help="Where the five nets are."),
     click.option("--strict-models", is_flag=True, default=None, help="Exit 4 when a net is missing or broken."),

@@ -34,7 +34,7 @@ def render_config(
 ) -> dict[str, Any]:
     """The same with a Config; its audio.input and midi.output are not looked at."""
     channel = None if config.audio.channel is None else config.audio.channel - 1
-    source = FileSource(Path(audio), channel, realtime=False)
+    source = FileSource(Path(audio), channel, realtime=False, tail_s=config.audio.tail_s)
     session = None
     try:
         session = Session(config, source=source, sink=FileSink(Path(midi)), realtime=False)

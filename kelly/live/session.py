@@ -9,10 +9,14 @@ threads.  All are daemons.  Live and offline differ in source, sink and the perf
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,27 +30,31 @@ from kelly._rt.stream.performer import Performer
 from kelly._rt.stream.ring import Ring
 from kelly._rt.stream.tracker import Tracker
 from kelly._rt.stream.worker import Worker, receipt_dtype
-from kelly.audio.sources import FileSource, LiveSource, Source, open_source
+from kelly.audio.sources import FileSource, Source, open_source
 from kelly.config import Config
-from kelly.errors import AudioFileError, ConfigError, DeviceLostError
+from kelly.errors import AudioDeviceError, AudioFileError, ConfigError, DeviceLostError, MidiPortError, TakeError
 from kelly.generate.conductor import Conductor
 from kelly.generate.settings import ConductorSettings
 from kelly.live.engines import conductor_engines
 from kelly.live.intent import constrained, intent_of
 from kelly.live.mailbox import COUNTERS, KEYS, Mailbox
 from kelly.live.priority import raised
+from kelly.live.salvage import salvage, unfinished
 from kelly.live.stats import Snapshot, latency_row
+from kelly.live.take import Recorder
 from kelly.midi.native import NativeSink
 from kelly.midi.sinks import RtMidiSink, Score, Sink, open_sink
 from kelly.midi.tempo import TempoMap
 from kelly.music.chord import parse_progression
 from kelly.music.scale import parse_key
-from kelly.nets.processor import MultiModelProcessor
+from kelly.nets.processor import MultiModelProcessor, RuledNetwork, load_file
 
 TICKS, EVENTS, OUT = 256, 4096, 8192  # ring sizes; 256 ticks are ten seconds
 JOIN_S = 1.0
 DRAIN_S = 0.05  # two periods of any server, until what was sent has left
+LOOK_S = 0.1  # how often the watch looks whether the device is still there, and whether it is back
 LOST_S = 2.0  # a device whose callback stands still this long is gone
+FINISH_S = 3.0  # what was planned when a recorded session is ended is still played, but no longer than this
 SWITCH_INTERVAL_S = 0.0005  # how soon a waiting Python thread gets the GIL; Python's own 5 ms is a long time to a note
 WOODBLOCK = 115  # General MIDI: the reflex voice is struck
 
@@ -62,6 +70,8 @@ class Session:
     thread    [main]; the constructor allocates everything, ``start`` starts the threads
 
     notices   sentences about what "auto" chose
+    news      sentences about what happened since, for whoever takes them
+    take      the recording, None where config.record names no folder
     """
 
     def __init__(self, config: Config, *, source: Source | None = None, sink: Sink | None = None, realtime: bool = True) -> None:
@@ -70,6 +80,7 @@ class Session:
         self.config, self.realtime, self.notices = config, realtime, []
         if self._intent is not None:
             self.notices.append(self._intent.describe())
+        self.news: deque[str] = deque(maxlen=100)
         key, tempo = parse_key(config.music.key), config.music.tempo_bpm
         bars = parse_progression(config.music.chords) if config.music.chords.strip() else ()
         settings = ConductorSettings(
@@ -79,7 +90,7 @@ class Session:
             tempo_given=tempo is not None,
         ).choose(channels=dict(config.midi.channels), programs=dict(config.midi.programs))
         if source is None:
-            source, said = open_source(config.audio.input, config.audio.channel, config.audio.block_frames, realtime)
+            source, said = open_source(config.audio.input, config.audio.channel, config.audio.block_frames, realtime, config.audio.tail_s)
             self.notices += [said] if said else []
         self.source: Source = source
         try:
@@ -116,6 +127,9 @@ class Session:
                 raise AudioFileError(f"{self.source.path}: {error}") from error
             raise
         event, reflex_note = dtype("event"), config.engine.reflex_note
+        self._engines = conductor_engines(self.processor)
+        self._conductor = Conductor(rate, settings, self._engines)
+        self.take = self._record(Path(config.record.folder)) if config.record.folder else None
         self._ticks, self._commands = Ring(dtype("tick"), TICKS), Ring(dtype("command"), 256)
         self._receipts, self._events, self._out = Ring(receipt_dtype(), 1024), Ring(event, EVENTS), Ring(event, OUT)
         strikes = Ring(event, EVENTS) if reflex_note is not None else None
@@ -136,16 +150,18 @@ class Session:
             reflex_channel=self._reflex_channel,
             path=None if self._intent is None else self._intent.path(),
             path_bars=0.0 if self._intent is None else self._intent.bars,
+            tape=self.take.tape if self.take is not None else None,
         )
-        self._engines = conductor_engines(self.processor)
-        self._conductor = Conductor(rate, settings, self._engines)
+        if self.take is not None:
+            self.take.torn = lambda: self._worker.torn
         self._performer = Performer(self._events, self._out, strikes, capture if self.realtime else None)
         if self.realtime and isinstance(self.sink, NativeSink):
             self._performer.play_to(self.sink.port)
         self._stopping, self._ended, self._closed = threading.Event(), threading.Event(), False
         self._failure: BaseException | None = None
         self._newest: Any | None = None
-        self._dropped_events = 0
+        self.losses = self.returns = 0
+        self._reload_lock = threading.Lock()
         self._command_lock = threading.Lock()  # several callers, one producer; no real-time thread takes it
         self._switch_interval_s = 0.0
         self.receipts: list[Any] = []
@@ -161,8 +177,18 @@ class Session:
             )
         ]
         self._mailbox = Mailbox(self._fill_page, self._press)
-        if isinstance(self.sink, RtMidiSink) and isinstance(self.source, LiveSource) and "JACK" in self.source.host_api:
+        if isinstance(self.sink, RtMidiSink) and "JACK" in getattr(self.source, "host_api", ""):
             self.sink.watch(self._callback_moves())
+
+    def _record(self, folder: Path) -> Recorder:
+        """Begin a take; one that was cut off before is finished first."""
+        for take in unfinished(folder):
+            try:
+                self.notices.append(f"an unfinished take was completed: {salvage(take)}")
+            except (OSError, TakeError) as error:
+                self.notices.append(str(error))
+        nets = {slot.name: slot.sha256 or slot.source for slot in self.processor.slots}
+        return Recorder(folder, self.config, self.source.sample_rate_hz, self._score, nets)
 
     # Life cycle.  [main]
 
@@ -178,6 +204,8 @@ class Session:
         self._switch_interval_s = sys.getswitchinterval()
         if self.realtime:
             sys.setswitchinterval(min(SWITCH_INTERVAL_S, self._switch_interval_s))
+        if self.take is not None:
+            self.take.start()
         for thread in self._threads:
             thread.start()
         if self.realtime:
@@ -208,6 +236,8 @@ class Session:
     def close(self, save: bool = True) -> None:
         """Stop the source, release every note, save the file, close the port; idempotent, within seconds.
 
+        A recorded session ends with the stream, as a file would, so that its take can be rendered again.
+
         save  False leaves no file behind
         """
         if self._closed:
@@ -215,6 +245,9 @@ class Session:
         self._closed = True
         self._mailbox.close()
         started = self._threads[0].ident is not None
+        if started and self.take is not None and self._failure is None:
+            self.source.finish()
+            self._ended.wait(FINISH_S)
         self.source.capture.stop()
         self._stopping.set()
         self._performer.stop()
@@ -230,7 +263,11 @@ class Session:
             conductor.join(JOIN_S)
             sys.setswitchinterval(self._switch_interval_s)
         self._ended.set()
-        self.sink.close(self._score() if save else None)
+        try:
+            self.sink.close(self._score() if save else None)
+        finally:
+            if self.take is not None:
+                self.take.close(save)
 
     def _score(self) -> Score:
         conductor, music = self._conductor, self.config.music
@@ -268,7 +305,10 @@ class Session:
         while not self._stopping.is_set():
             if not self._ticks.wait(0.1, poll_s):
                 continue
-            for tick in ticks[: self._ticks.pop_into(ticks)]:
+            came = ticks[: self._ticks.pop_into(ticks)]
+            if self.take is not None:
+                self.take.ticks(came)
+            for tick in came:
                 for engine in self._engines.values():
                     engine.hear(tick)
                 self._push(self._conductor.consume(tick))
@@ -304,16 +344,19 @@ class Session:
         while True:
             done = self._performer.done  # read before the ring: then nothing can follow
             if self._out.wait(0.05, poll_s):
-                self.sink.send(self._out.pop())
+                events = self._out.pop()
+                self.sink.send(events)
+                if self.take is not None:
+                    self.take.notes(events)
             elif done:
                 break
         if not self._stopping.is_set():
             self._ended.set()
 
     def _watch(self) -> None:
-        """[watch] a device that has gone."""
+        """[watch] a device or port that has gone, and its return."""
         capture, frames, moved_s = self.source.capture, -1, time.monotonic()
-        while not self._stopping.wait(0.25) and not self._ended.is_set():
+        while not self._stopping.wait(LOOK_S) and not self._ended.is_set():
             now_s = time.monotonic()
             if capture.frames != frames:
                 frames, moved_s = capture.frames, now_s
@@ -321,10 +364,49 @@ class Session:
                 self._performer.repeat_settings()
             gone = not self.source.alive or (not capture.lossless and now_s - moved_s > LOST_S)
             if gone and not capture.ended:
-                if isinstance(self.sink, RtMidiSink):
-                    self.sink.server_lost()
-                released = "no note could be released, for the MIDI port went with it" if self._sink_lost else "every note was released"
-                self._fail(DeviceLostError(f"{self.source.name}: the device is gone; {released}"))
+                if not self._wait_for_source(moved_s):
+                    return
+                frames, moved_s = capture.frames, time.monotonic()
+            elif isinstance(self.sink, NativeSink) and not self.sink.port.alive:
+                self._reopen_sink()
+
+    def _wait_for_source(self, silent_since_s: float) -> bool:
+        """[watch] Release every note and wait for the device, never for another; False when it stays away."""
+        self.losses += 1
+        if isinstance(self.sink, RtMidiSink):
+            self.sink.server_lost()
+        self._performer.panic()
+        self.news.append(f"{self.source.name}: the device is gone; waiting for it")
+        capture, heard = self.source.capture, self.source.capture.frames
+        until = time.monotonic() + self.config.audio.patience_s
+        why = ""
+        while not why and not self._stopping.wait(LOOK_S):
+            if isinstance(self.sink, NativeSink):
+                self.sink.let_go()
+            missed = round((time.monotonic() - silent_since_s) * capture.sample_rate_hz) - (capture.frames - heard)
+            try:
+                if self.source.reopen(missed):
+                    self.returns += 1
+                    self.news.append(f"{self.source.name}: the device is back")
+                    self._reopen_sink()
+                    return True
+            except AudioDeviceError as error:
+                why = f": {error}"
+            if time.monotonic() > until:
+                break
+        if not self._stopping.is_set():
+            released = "no note could be released, for the MIDI port went with it" if self._sink_lost else "every note was released"
+            self._fail(DeviceLostError(f"{self.source.name}: the device is gone; {released}{why}"))
+        return False
+
+    def _reopen_sink(self) -> None:
+        """[watch] A native port whose server went is opened again by name, programs and controllers first."""
+        if isinstance(self.sink, NativeSink) and not self.sink.port.alive:
+            with suppress(MidiPortError):
+                if self.sink.reopen():
+                    self._performer.play_to(self.sink.port)
+                    self._performer.repeat_settings()
+                    self.news.append(f"{self.sink.description}: the port is back")
 
     @property
     def _sink_lost(self) -> bool:
@@ -348,6 +430,22 @@ class Session:
         if name not in NET_NAMES:
             raise KeyError(f"no net is called {name!r}; the five are {', '.join(NET_NAMES)}")
         self._command("enable" if enabled else "disable", index=NET_NAMES.index(name))
+
+    def reload_model(self, name: str, path: str | os.PathLike[str]) -> None:
+        """Let another network answer for a net, over half a second; the old one plays until then.
+
+        name    of a net; KeyError names the five
+        path    RTNeural JSON of that net's sizes
+        raises  ModelError: the old network plays on
+        """
+        network = load_file(name, path, self.config.engine.arithmetic).network
+        with self._reload_lock:
+            if name in self._engines:
+                self._engines[name].replace(RuledNetwork(name, network))
+                self._worker.offer(name, None)
+            else:
+                self._worker.offer(name, network)
+            self._command("reload", index=NET_NAMES.index(name))
 
     def push_embedding(self, vector: ArrayLike) -> None:
         """Drive the nets in the recognizer's place, from the next network hop on.
@@ -410,6 +508,8 @@ class Session:
             "net_faults": sum(self.faults().values()),
             "echoes": self._conductor.echoes,
             **self._performer.counters(),
+            "device_losses": self.losses,
+            "device_returns": self.returns,
             "tick_ring_peak": self._ticks.peak,
             "event_ring_peak": self._events.peak,
             "out_ring_peak": self._out.peak,
@@ -440,8 +540,10 @@ class Session:
             groups["notes behind time"] = latency_row(self._performer.lateness())
             if self.config.engine.reflex_note is not None:
                 groups["reflex behind onset"] = latency_row(self._performer.reflex_latency())
-        names = ("dropped_frames", "gap_frames", "input_overflows", "repaired_samples", "dropped_ticks", "late_events",
+        names = ("dropped_frames", "gap_frames", "input_overflows", "repaired_samples", "dropped_ticks", "late_events", "stale_notes", "shed_hops", "device_losses", "device_returns",
                  "net_faults", "unsent_events", "open_notes")  # fmt: skip
+        if self.take is not None:
+            groups["take"] = {"folder": str(self.take.folder), "seconds": round(self.take.frames / self.source.sample_rate_hz, 1)}
         groups["counters"] = {name: counters[name] for name in names if name in counters}
         return groups
 

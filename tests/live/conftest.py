@@ -26,7 +26,7 @@ class Server:
             "JACK_NO_START_SERVER": "1",
             "JACK_DEFAULT_SERVER": self.name,
         }
-        self.log = folder / "jackd.log"
+        self.log, self.rate = folder / "jackd.log", RATE
         for self.realtime, self.period in ((True, 128), (False, 256)):
             if self._start():
                 return
@@ -34,7 +34,7 @@ class Server:
 
     def _start(self):
         priority = ["-R", "-P", "70"] if self.realtime else ["-r"]
-        driver = ["-d", "dummy", "-r", str(RATE), "-p", str(self.period)]
+        driver = ["-d", "dummy", "-r", str(self.rate), "-p", str(self.period)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 ["jackd", *priority, "--port-max", "64", "-n", self.name, *driver], env=self.env, stdout=log, stderr=log
@@ -46,6 +46,11 @@ class Server:
             time.sleep(0.1)
         self.stop()
         return False
+
+    def again(self, rate=None):
+        """Start once more after the end, perhaps at another rate."""
+        self.rate = rate or self.rate
+        return self._start()
 
     def stop(self):
         if self.process.poll() == -signal.SIGKILL:

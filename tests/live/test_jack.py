@@ -75,7 +75,7 @@ def test_a_server_that_dies_ends_the_session_with_7_and_nothing_hangs(stage, kel
     doomed = type(jack_server)(tmp_path, "-doomed")
     try:
         stage(demo_wav, doomed)
-        kelly = kelly_process("live", "--audio-in", "stage", "--midi-out", "virtual", server=doomed)
+        kelly = kelly_process("live", "--audio-in", "stage", "--midi-out", "virtual", "--patience", "2", server=doomed)
         time.sleep(5)
         doomed.process.kill()
         doomed.process.wait(5)

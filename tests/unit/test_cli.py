@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import deque
 
 import click
 import numpy as np
@@ -208,6 +209,7 @@ class SilentSession:
 
     def __init__(self, level_db, total_frames=None, echoes=0):
         self.level_db, self.now_s, self.echoes = level_db, 0.0, echoes
+        self.news = deque()
         self.source = type("Source", (), {"total_frames": total_frames, "sample_rate_hz": 48000.0})
 
     def wait(self, timeout_s):

@@ -134,6 +134,13 @@ class Device:
     def start(self):
         self._thread.start()
 
+    def finish(self):
+        self.stop()
+        self.capture.end()
+
+    def reopen(self, missed_frames):
+        return False
+
     def stop(self):
         self._stopping.set()
         if self._thread.ident is not None:
@@ -166,7 +173,7 @@ def sounding(events):
 def playing():
     """A session on a device, after its first notes."""
     sink = MemorySink()
-    session = Session(config(key="Am", tempo="120"), source=Device(), sink=sink)
+    session = Session(config(key="Am", tempo="120", patience="0.2"), source=Device(), sink=sink)
     session.start()
     limit = time.monotonic() + 20
     while not sounding(sink.events):

@@ -1,0 +1,194 @@
+"""What goes wrong on a stage, done to a real server and a real process."""
+
+import json
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import soundfile
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def wav(tmp_path):
+    """30 s of plucked fifths, 120 a minute: a grid, a key and notes to answer."""
+    t = np.arange(30 * 48000) / 48000
+    sound = sum(0.15 * np.sin(2 * np.pi * f * t) for f in (220, 330)) * np.exp(-4 * (t % 0.5))
+    soundfile.write(tmp_path / "plucked.wav", sound.astype(np.float32), 48000)
+    return tmp_path / "plucked.wav"
+
+
+class Told:
+    """What a process says on stderr, and when."""
+
+    def __init__(self, process):
+        self.lines, self._process = [], process
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self._process.stderr:
+            self.lines.append((time.monotonic(), line))
+
+    def when(self, words, within_s, after=0.0):
+        """The moment it said so."""
+        limit = time.monotonic() + within_s
+        while time.monotonic() < limit:
+            for at, line in list(self.lines):
+                if words in line and at > after:
+                    return at
+            time.sleep(0.01)
+        raise AssertionError(f"never said: {words!r}; said:\n{self.text}")
+
+    @property
+    def text(self):
+        return "".join(line for _, line in self.lines)
+
+
+class Playing:
+    """``kelly live`` on a stage."""
+
+    def __init__(self, kelly_process, server, *more):
+        words = ("live", "--audio-in", "stage", "--midi-out", "virtual", "--key", "Am", "--tempo", "120", "--json", *more)
+        self.process = kelly_process(*words, server=server)
+        self.told = Told(self.process)
+        self.began = self.told.when("Ctrl-C ends it", 20)
+
+    def end(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self, within_s=20):
+        code = self.process.wait(within_s)
+        out = self.process.stdout.read()
+        return code, json.loads(out) if out else None
+
+
+def notes(events):
+    return [frame for frame, data in events if data[0] & 0xF0 == 0x90 and data[2]]
+
+
+@pytest.fixture
+def doomed(jack_server, tmp_path):
+    server = type(jack_server)(tmp_path, "-doomed")
+    yield server
+    server.stop()
+
+
+def restart(server, rate=None, period=None):
+    server.period = period or server.period
+    assert server.again(rate)
+
+
+def test_a_server_that_was_killed_and_comes_back_is_joined_again(doomed, stage, kelly_process, wav, reliability):
+    """Same name, same process, same clock: what was missed is a hole."""
+    stage(wav, doomed)
+    playing = Playing(kelly_process, doomed)
+    time.sleep(3)
+    began = time.monotonic()
+    doomed.process.kill()
+    doomed.process.wait(5)
+    seen_s = playing.told.when("the device is gone; waiting for it", 5) - began
+    restart(doomed)
+    player = stage(wav, doomed)
+    there = time.monotonic()
+    back_s = playing.told.when("the device is back", 6) - there
+    playing.told.when("the port is back", 2)
+    time.sleep(4)
+    ended = time.monotonic()
+    code, report = playing.end()
+    again = notes(player.events())
+    counters = report["counters"]
+    # The clock is right when it counts what the wall counts; the stream began a little before it was announced.
+    clock_off_s = abs(report["heard"]["seconds"] - (ended - playing.began))
+    passed = seen_s < 1 and back_s < 3 and clock_off_s < 0.5 and len(again) > 4
+    reliability("audio server killed and restarted", f"seen after {seen_s:.2f} s, back after {max(back_s, 0):.2f} s, clock off by {clock_off_s:.2f} s", passed)
+    assert (code, counters["device_losses"], counters["device_returns"]) == (130, 1, 1), playing.told.text
+    assert seen_s < 1.0
+    assert back_s < 3.0
+    assert counters["gap_frames"] > 0
+    assert clock_off_s < 0.5
+    assert len(again) > 4
+    assert counters["open_notes"] == counters["dropped_frames"] == 0
+
+
+def test_a_server_that_stays_away_ends_the_session_with_7(doomed, stage, kelly_process, wav, reliability):
+    stage(wav, doomed)
+    playing = Playing(kelly_process, doomed, "--patience", "1", "--record", "takes")
+    time.sleep(2)
+    began = time.monotonic()
+    doomed.process.kill()
+    doomed.process.wait(5)
+    code, _ = playing.ended()
+    took_s = time.monotonic() - began
+    reliability("audio server killed for good", f"exit {code} after {took_s:.1f} s with a patience of 1 s", code == 7 and took_s < 6)
+    assert code == 7, playing.told.text
+    assert took_s < 6
+    assert "the device is gone; no note could be released" in playing.told.text
+
+
+def test_a_device_that_leaves_its_server_and_comes_back_is_found_by_name(jack_server, stage, kelly_process, wav, reliability):
+    """Another device stays on the server all the time and is never taken."""
+    first = stage(wav)
+    playing = Playing(kelly_process, jack_server)
+    time.sleep(3)
+    began = time.monotonic()
+    first.kill()
+    seen_s = playing.told.when("the device is gone; waiting for it", 5) - began
+    player = stage(wav)
+    there = time.monotonic()
+    back_s = playing.told.when("the device is back", 6) - there
+    time.sleep(3)
+    code, report = playing.end()
+    struck = len(notes(player.events()))
+    reliability("audio device gone and back", f"seen after {seen_s:.2f} s, back after {max(back_s, 0):.2f} s, {struck} notes since", seen_s < 1 and back_s < 3 and struck > 3)
+    assert code == 130, playing.told.text
+    assert report["heard"]["from"] == "stage"
+    assert seen_s < 1.0
+    assert back_s < 3.0
+    assert struck > 3
+
+
+@pytest.mark.parametrize("change", ["period", "rate"])
+def test_a_server_that_comes_back_changed(change, doomed, stage, kelly_process, wav, reliability):
+    """Another period is nobody's business; another rate would put every frame elsewhere."""
+    stage(wav, doomed)
+    playing = Playing(kelly_process, doomed)
+    time.sleep(1.5)
+    doomed.process.kill()
+    doomed.process.wait(5)
+    playing.told.when("the device is gone", 5)
+    restart(doomed, rate=44100 if change == "rate" else None, period=1024 if change == "period" else None)
+    if change == "rate":
+        sound, _ = soundfile.read(wav, dtype="float32")
+        soundfile.write(wav, sound, 44100)
+        stage(wav, doomed)
+        code, _ = playing.ended()
+        reliability("server back at another rate or period", f"rate: exit {code}", code == 7)
+        assert code == 7
+        assert "it came back at 44100 Hz instead of 48000" in playing.told.text
+        return
+    player = stage(wav, doomed)
+    playing.told.when("the device is back", 6)
+    time.sleep(3)
+    code, _ = playing.end()
+    struck = len(notes(player.events()))
+    reliability("server back at another rate or period", f"period 1024: {struck} notes since", code == 130 and struck > 3)
+    assert code == 130
+    assert struck > 3
+
+
+def test_two_instances_play_side_by_side(jack_server, stage, kelly_process, wav, reliability):
+    player = stage(wav)
+    both = [Playing(kelly_process, jack_server) for _ in range(2)]
+    time.sleep(4)
+    ends = [one.end() for one in both]
+    counts = [sum(report["played"].values()) for _, report in ends]
+    arrived = len(notes(player.events()))
+    passed = [code for code, _ in ends] == [130, 130] and min(counts) > 3 and arrived > 1.5 * max(counts) * 0.8
+    reliability("two instances", f"{counts[0]} and {counts[1]} notes, {arrived} arrived", passed)
+    assert [code for code, _ in ends] == [130, 130]
+    assert min(counts) > 3
+    assert arrived > 1.2 * max(counts)
