@@ -38,20 +38,24 @@ def open_notes(path):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_releases_every_note_saves_the_file_and_reports(tmp_path, env, number, code):
+def test_a_signal_releases_every_note_saves_the_file_and_reports(tmp_path, env, reliability, number, code):
     """Exit code of the table, a complete MIDI file, one JSON object on stdout, a player's command on stderr."""
-    process = subprocess.Popen([*LIVE, "--json"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*LIVE, "--json", "--record", "takes"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(4.0)
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert process.returncode == code, err
     assert open_notes(tmp_path / "take.mid") == set()
     report = json.loads(out)
+    (take,) = (tmp_path / "takes").iterdir()
+    left = open_notes(tmp_path / "take.mid") | open_notes(take / "take.mid")
+    reliability("SIGINT, SIGTERM", f"exit {process.returncode}, {len(left)} open notes, take closed", process.returncode == code and not left)
     assert report["schema"] == "kelly.live/1"
     assert report["midi_file"] == "take.mid"
     assert report["counters"]["dropped_frames"] == report["counters"]["open_notes"] == 0
     assert sum(report["played"].values()) > 0
-    assert "take.mid" in err.splitlines()[-1]
+    assert "take.mid" in err
+    assert err.splitlines()[-1] == f"take: {take}"
     assert "\x1b" not in err
     assert "\r" not in err
 

@@ -196,7 +196,7 @@ def test_closing_releases_every_note_joins_every_thread_and_may_be_repeated(play
     assert not [t for t in threading.enumerate() if t.name.startswith("kelly-")]
 
 
-def test_a_fault_inside_releases_every_note_and_is_told(playing, monkeypatch):
+def test_a_fault_inside_releases_every_note_and_is_told(playing, monkeypatch, reliability):
     session, sink = playing
 
     def broken(tick):
@@ -206,6 +206,7 @@ def test_a_fault_inside_releases_every_note_and_is_told(playing, monkeypatch):
     with pytest.raises(ZeroDivisionError, match="in a part"):
         session.wait(10)
     session.close()
+    reliability("exception in a part", f"{len(sounding(sink.events))} open notes, told as ZeroDivisionError", not sounding(sink.events))
     assert not sounding(sink.events)
 
 

@@ -1,86 +1,16 @@
 """The listening loop: same stream, same ticks; nets, rules and what lies between; the end."""
 
-import threading
-import time
 
 import numpy as np
 import pytest
 
 from kelly._rt.contract import EMBEDDING, NET_NAMES
-from kelly._rt.layout import COMMAND_KINDS, SOURCES, dtype
-from kelly._rt.stream.capture import Capture
-from kelly._rt.stream.features import FeatureExtractor
-from kelly._rt.stream.ring import Ring
+from kelly._rt.layout import SOURCES, dtype
 from kelly._rt.stream.rules import Rule
-from kelly._rt.stream.tracker import Tracker
-from kelly._rt.stream.worker import Worker, receipt_dtype
 from tests.random_nets import random_network
+from tests.rig import RATE, Rig, chords, command
 
-RATE = 16000  # cheap
 RECOGNIZER = NET_NAMES.index("emotionrecognizer")
-
-
-def chords(seconds, rate=RATE, bpm=120.0):
-    """I V vi IV in C, struck on each beat."""
-    t = np.arange(int(seconds * rate)) / rate
-    beat = (t * bpm / 60).astype(int)
-    since = t - beat * 60 / bpm
-    out = np.zeros(len(t))
-    for k, triad in enumerate(((60, 64, 67), (55, 59, 62), (57, 60, 64), (53, 57, 60))):
-        here = (beat // 4) % 4 == k
-        for pitch in triad:
-            out += here * np.sin(2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * t)
-    return (0.1 * out * np.exp(-4 * since)).astype(np.float32).reshape(-1, 1)
-
-
-def command(kind, index=0, vector=None):
-    record = np.zeros(1, dtype("command"))
-    record["kind"], record["index"] = COMMAND_KINDS.index(kind), index
-    if vector is not None:
-        record["vector"] = vector
-    return record
-
-
-class Rig:
-    """A worker on its thread; everything it made can be read afterwards."""
-
-    def __init__(self, networks=None, rate=RATE, lossless=True, **options):
-        self.capture = Capture(rate, lossless=lossless)
-        extractor = FeatureExtractor()
-        extractor.prepare(rate)
-        self.ticks, self.commands = Ring(dtype("tick"), 4096), Ring(dtype("command"), 64)
-        self.receipts, self.strikes = Ring(receipt_dtype(), 64), Ring(dtype("event"), 4096)
-        self.worker = Worker(
-            self.capture, extractor, Tracker(rate), networks or {}, self.ticks, self.commands, self.receipts,
-            strikes=self.strikes, **options,
-        )  # fmt: skip
-        self.thread = threading.Thread(target=self.worker.run, daemon=True)
-        self.thread.start()
-        self.made = []
-
-    def feed(self, sound, blocks=None):
-        at = 0
-        while at < len(sound):
-            n = blocks() if blocks else 1600
-            self.capture.feed(sound[at : at + n])
-            at += n
-        return self
-
-    def until(self, n):
-        """The next n ticks."""
-        out = np.zeros(n, dtype("tick"))
-        got, limit = 0, time.monotonic() + 20
-        while got < n:
-            assert time.monotonic() < limit
-            self.ticks.wait(0.1)
-            got += self.ticks.pop_into(out[got:])
-        return out
-
-    def end(self):
-        self.capture.end()
-        self.thread.join(20)
-        assert not self.thread.is_alive()
-        return self.ticks.pop()
 
 
 def all_networks(**kwargs):
@@ -159,13 +89,15 @@ def test_switching_a_net_takes_half_a_second_and_the_receipt_names_the_tick():
     assert steps < 0.5 * jump
 
 
-def test_a_net_that_answers_nan_is_bypassed_counted_and_tried_again():
+def test_a_net_that_answers_nan_is_bypassed_counted_and_tried_again(reliability):
     nets = {"emotionrecognizer": random_network("emotionrecognizer", poison=True), "groovepredictor": random_network("groovepredictor")}
     rig = Rig(nets).feed(chords(8))
     ticks = rig.end()
     assert np.isfinite(ticks["embedding"]).all()
     assert np.isfinite(ticks["features"]).all()
     faults = rig.worker.faults()
+    others = faults["groovepredictor"] == 0
+    reliability("a net answers NaN", f"{faults['emotionrecognizer']} faults counted in 8 s, every answer finite", 2 <= faults["emotionrecognizer"] <= 5 and others)
     assert 2 <= faults["emotionrecognizer"] <= 5  # after 1, 2, 4 s
     assert faults["groovepredictor"] == 0
     assert SOURCES[ticks[30]["source"][RECOGNIZER]] == "fallback"
