@@ -107,11 +107,14 @@ class EngineConfig:
 
     arithmetic     "eigen" or "stl": whose rounding the nets follow
     look_ahead_ms  how far ahead notes are planned at least, 5..500
+    latency_ms     how long sound takes to kelly and notes take to the ear, together, 0..500: planned notes leave
+                   that much early; `kelly doctor --loop` measures it
     reflex_note    MIDI note struck at each onset without waiting for the musician, None for none
     """
 
     arithmetic: str = "eigen"
     look_ahead_ms: float = 20.0
+    latency_ms: float = 0.0
     reflex_note: int | None = None
 
 
@@ -283,6 +286,7 @@ SETTINGS = (
     Setting("models.disabled", "disable", _names),
     Setting("engine.arithmetic", "arithmetic", _text(choices=ARITHMETICS)),
     Setting("engine.look_ahead_ms", "look_ahead", _number(5, 500)),
+    Setting("engine.latency_ms", "latency_ms", _number(0, 500)),
     Setting("engine.reflex_note", "reflex", _number(0, 127, whole=True, optional="off")),
     Setting("record.folder", "record", _text()),
 )

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from kelly.cli.options import CONFIG, JSON, MODELS, VOICE, console, options
+from kelly.cli.options import CONFIG, JSON, MODELS, PORT, SOUND, VOICE, console, options
 from kelly.config import FILE_NAME, OTHER_VARIABLES, SETTINGS, Config, load_config, user_config_path
 from kelly.errors import KellyError
 
@@ -33,15 +33,17 @@ class Line(NamedTuple):
 
 
 @click.command("doctor")
-@options(MODELS, CONFIG, JSON, VOICE)
-def command(**flags: Any) -> int:
+@click.option("--loop", is_flag=True, help="Also strike notes and measure how long they take to the ear and back.")
+@options(SOUND[:2], PORT, MODELS, CONFIG, JSON, VOICE)
+def command(loop: bool, **flags: Any) -> int:
     """Report everything a bug report needs.
 
-    Always exits 0: what is missing is a finding, not a failure.
+    Always exits 0: what is missing is a finding, not a failure.  --loop plays to --midi-out (else to a
+    fluidsynth of its own) and listens to --audio-in (else, on JACK, to that fluidsynth).
     """
     voice = console(flags)
     logging.getLogger("kelly").setLevel(logging.ERROR)  # the page says it all
-    report = examine(flags)
+    report = examine(flags, (*SECTIONS, ("loop", measure_loop)) if loop else SECTIONS)
     voice.chatter()
     if voice.json:
         voice.report(SCHEMA, {title: [line._asdict() for line in lines] for title, lines in report.items()})
@@ -50,7 +52,7 @@ def command(**flags: Any) -> int:
     return 0
 
 
-def examine(flags: dict[str, Any]) -> dict[str, list[Line]]:
+def examine(flags: dict[str, Any], sections: Sections) -> dict[str, list[Line]]:
     """Every section's findings; a probe that fails becomes a finding itself."""
     report: dict[str, list[Line]] = {}
     config = Config()
@@ -59,7 +61,7 @@ def examine(flags: dict[str, Any]) -> dict[str, list[Line]]:
         config = load_config(flags.get("config"), given)
     except KellyError as error:
         report["configuration"] = [Line("problem", str(error), "until this is repaired, commands exit 2")]
-    for title, probe in SECTIONS:
+    for title, probe in sections:
         if title in report:
             continue
         try:
@@ -227,7 +229,49 @@ def configuration(config: Config) -> list[Line]:
     return lines + [Line(name, "set", "kelly reads no such variable") for name in strange]
 
 
-SECTIONS: tuple[tuple[str, Callable[[Config], list[Line]]], ...] = (
+def measure_loop(config: Config) -> list[Line]:
+    """The way of a note: MIDI out, synthesizer, sound, audio in."""
+    from kelly.audio.devices import audio_inputs, find_input
+    from kelly.audio.sources import LiveSource
+    from kelly.live.listen import Listener, jack_answers
+    from kelly.live.loop import measure
+    from kelly.midi.native import open_named
+    from kelly.midi.ports import open_named as open_rtmidi
+
+    with contextlib.ExitStack() as stack:
+        port_name, input_name = config.midi.output, config.audio.input
+        if port_name == "auto":
+            listener = stack.enter_context(Listener())
+            port_name = listener.port
+            if input_name == "auto" and jack_answers():
+                input_name = listener.port.partition(":")[0]
+        audio_inputs(refresh=True)  # a synthesizer that has just begun is a device on JACK
+        if input_name == "auto":
+            return [Line("loop", "not measured", "name the input that hears the synthesizer with --audio-in")]
+        source = LiveSource(find_input(input_name), None if config.audio.channel is None else config.audio.channel - 1)
+        port = open_named(port_name)
+        if port is not None:
+            stack.callback(port.close)
+            native, lead_s = port, 0.05  # handed over early it leaves at its very frame, as in a session
+
+            def send(message: tuple[int, int, int]) -> float:
+                native.send(message, lead_s)
+                return lead_s
+        else:
+            client, _ = open_rtmidi(port_name)
+            stack.callback(client.delete)
+
+            def send(message: tuple[int, int, int]) -> float:
+                client.send_message(message)
+                return 0.0
+
+        found = measure(source, send)
+    value = f"{found.median_ms:.1f} ms from {port_name} to {input_name} ({len(found.delays_ms)} of {found.strikes} strikes, spread {found.spread_ms:.1f} ms)"
+    return [Line("loop", value, f"--latency-ms {found.median_ms:.0f} lets planned notes leave that much early")]
+
+
+Sections = tuple[tuple[str, Callable[[Config], list[Line]]], ...]
+SECTIONS: Sections = (
     ("software", software),
     ("engine", engine),
     ("processor", processor),

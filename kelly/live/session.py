@@ -85,7 +85,7 @@ class Session:
         bars = parse_progression(config.music.chords) if config.music.chords.strip() else ()
         settings = ConductorSettings(
             seed=config.music.seed,
-            look_ahead_s=config.engine.look_ahead_ms / 1000.0,
+            look_ahead_s=(config.engine.look_ahead_ms + config.engine.latency_ms) / 1000.0,
             key_given=key is not None,
             tempo_given=tempo is not None,
         ).choose(channels=dict(config.midi.channels), programs=dict(config.midi.programs))
@@ -154,7 +154,9 @@ class Session:
         )
         if self.take is not None:
             self.take.torn = lambda: self._worker.torn
-        self._performer = Performer(self._events, self._out, strikes, capture if self.realtime else None)
+        self._performer = Performer(
+            self._events, self._out, strikes, capture if self.realtime else None, early_s=config.engine.latency_ms / 1000.0
+        )
         if self.realtime and isinstance(self.sink, NativeSink):
             self._performer.play_to(self.sink.port)
         self._stopping, self._ended, self._closed = threading.Event(), threading.Event(), False

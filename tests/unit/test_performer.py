@@ -28,9 +28,9 @@ def messages(ring):
 class Stage:
     """A performer on its thread."""
 
-    def __init__(self, capture=None, reflex=None):
+    def __init__(self, capture=None, reflex=None, early_s=0.0):
         self.planned, self.out = Ring(dtype("event"), 4096), Ring(dtype("event"), 8192)
-        self.performer = Performer(self.planned, self.out, reflex, capture)
+        self.performer = Performer(self.planned, self.out, reflex, capture, early_s=early_s)
         self.thread = threading.Thread(target=self.performer.run, daemon=True)
         self.thread.start()
 
@@ -171,6 +171,32 @@ def test_live_an_event_that_comes_after_its_frame_is_counted_and_still_played():
     assert stage.join()[0] == (100, ON, 60, 90)
     assert stage.performer.counters()["late_events"] == 1
     assert stage.performer.lateness()["max_ms"] >= 90
+
+
+def test_planned_notes_leave_early_by_the_latency_and_are_written_at_their_own_frame():
+    """50 ms early: 2400 frames before 9600 the note leaves; a reflex, which nobody planned, is not early."""
+    rate, capture, reflex = 48000, Capture(48000, lossless=True), Ring(dtype("event"), 64)
+    stage = Stage(capture=capture, reflex=reflex, early_s=0.05)
+    strike = events((9600, 1 << 60, (ON | 15, 37, 90)))
+    strike["part"] = -1
+    stage.planned.push(events((9600, 0, (ON, 60, 90))))
+    reflex.push(strike)
+    start, arrivals = time.monotonic(), {}
+    for block in range(60):
+        capture.feed(np.zeros((240, 1), np.float32))
+        capture.drain()
+        while time.monotonic() < start + (block + 1) * 240 / rate:
+            for e in stage.out.pop():
+                arrivals[int(e["status"])] = (int(e["frame"]), capture.frames)
+            time.sleep(0.0005)
+    stage.performer.stop()
+    stage.join()
+    assert arrivals[ON][0] == arrivals[ON | 15][0] == 9600
+    assert 7200 - 240 <= arrivals[ON][1] < 9600
+    assert arrivals[ON | 15][1] >= 9600 - 240
+    assert stage.performer.counters()["late_events"] == 0
+    with pytest.raises(ValueError, match="0 to 1 s early"):
+        Performer(stage.planned, stage.out, early_s=-0.1)
 
 
 def test_rings_of_something_else_are_refused():

@@ -23,6 +23,7 @@ cdef struct performer_t:
     int64_t ended_at_ns
     int64_t now_ns                  # when `now` was read
     int64_t last_event_frame
+    int64_t early_frames            # planned events leave so much before their frame; their heap times are those
     int64_t slack_frames            # an event is late beyond this
     int64_t stale_frames            # a strike is dropped beyond this; 0: never
     kelly_cell progress             # every event before this frame has been handed over [conductor]

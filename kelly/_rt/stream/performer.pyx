@@ -159,7 +159,10 @@ cdef bint emit(performer_t* p, const event_t* e) noexcept nogil:
     cdef uint8_t kind = e.status & 0xF0, channel = e.status & 0x0F
     cdef uint8_t* note
     cdef kelly_port* port = native_port(p)
-    if kelly_ring_write(p.out, e, 1) != 1:
+    cdef event_t written = e[0]
+    if e.part != REFLEX and e.part != SAFETY:
+        written.frame += p.early_frames                     # a file is written as it is meant to sound
+    if kelly_ring_write(p.out, &written, 1) != 1:
         if port == NULL:
             return False
         kelly_ring_refuse(p.out, 1)
@@ -233,18 +236,20 @@ cdef bint take_in(performer_t* p, int64_t now) noexcept nogil:
     Only what lies there at the start: a planner that keeps pushing can't fill the heap with its future
     before the other ring was read.
     """
-    cdef const event_t* e
+    cdef event_t e
     cdef uint64_t n, waiting
     cdef int i
     cdef bint any = False
     for i in range(2):
         waiting = kelly_ring_size(p.inputs[i]) if p.inputs[i] != NULL else 0
         while waiting > 0 and p.size < p.capacity:
-            e = <const event_t*>kelly_ring_peek(p.inputs[i], 1, &n)
+            e = (<const event_t*>kelly_ring_peek(p.inputs[i], 1, &n))[0]
             waiting -= 1
-            if p.capture != NULL and e.part != REFLEX and rank(e) != 1 and e.frame + p.slack_frames < now:
+            if e.part != REFLEX:
+                e.frame -= p.early_frames
+            if p.capture != NULL and e.part != REFLEX and rank(&e) != 1 and e.frame + p.slack_frames < now:
                 kelly_add(&p.late, 1)
-            heap_push(p, e)
+            heap_push(p, &e)
             kelly_ring_skip(p.inputs[i], 1)
             any = True
     return any
@@ -315,15 +320,19 @@ cdef class Performer:
     reflex     ring of events from the worker's reflex voice, or None
     capture    the stream whose frames are the clock; None: the conductor's progress is (offline)
     capacity   events that may be planned ahead; beyond that they wait in their ring
+    early_s    with a capture: planned events leave so much before their frame, for the way from the player's
+               instrument to here and from here to the listener's ear takes that long
     raises     ValueError for a ring of something else than events, or one that is too small
     thread     [main] constructs; ``run`` belongs to one thread of its own
     """
 
     def __cinit__(self, Ring planned not None, Ring out not None, Ring reflex=None, Capture capture=None,
-                  int capacity=16384):
+                  int capacity=16384, double early_s=0.0):
         for ring in (planned, out, reflex):
             if ring is not None and ring.dtype != dtype("event"):
                 raise ValueError(f"expected a ring of events, found {ring.dtype}")
+        if not 0.0 <= early_s <= 1.0:
+            raise ValueError(f"notes leave 0 to 1 s early, not {early_s}")
         if out.capacity < 4096 or capacity < 1:
             raise ValueError("the out ring must hold all notes off on every channel: 4096 events or more")
         self.state = <performer_t*>calloc(1, sizeof(performer_t))
@@ -341,6 +350,7 @@ cdef class Performer:
         if capture is not None:
             self.state.capture = capture.capture
             self.state.frames_per_ns = capture.capture.sample_rate_hz / 1e9
+            self.state.early_frames = <int64_t>(early_s * capture.capture.sample_rate_hz + 0.5)
             self.state.slack_frames = <int64_t>(capture.capture.sample_rate_hz * 0.001)
             if not capture.lossless:
                 self.state.stale_frames = <int64_t>(capture.capture.sample_rate_hz * STALE_S)
