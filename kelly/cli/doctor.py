@@ -231,8 +231,8 @@ def configuration(config: Config) -> list[Line]:
 
 def measure_loop(config: Config) -> list[Line]:
     """The way of a note: MIDI out, synthesizer, sound, audio in."""
-    from kelly.audio.devices import audio_inputs, find_input
-    from kelly.audio.sources import LiveSource
+    from kelly.audio.devices import audio_inputs
+    from kelly.audio.sources import open_source
     from kelly.live.listen import Listener, jack_answers
     from kelly.live.loop import measure
     from kelly.midi.native import open_named
@@ -246,9 +246,9 @@ def measure_loop(config: Config) -> list[Line]:
             if input_name == "auto" and jack_answers():
                 input_name = listener.port.partition(":")[0]
         audio_inputs(refresh=True)  # a synthesizer that has just begun is a device on JACK
-        if input_name == "auto":
+        if input_name in ("auto", "demo") or input_name.startswith("file:"):
             return [Line("loop", "not measured", "name the input that hears the synthesizer with --audio-in")]
-        source = LiveSource(find_input(input_name), None if config.audio.channel is None else config.audio.channel - 1)
+        source, _ = open_source(input_name, config.audio.channel)
         port = open_named(port_name)
         if port is not None:
             stack.callback(port.close)

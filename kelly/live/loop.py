@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly.audio.sources import LiveSource
+from kelly.audio.sources import Source
 from kelly.errors import AudioDeviceError
 
 STRIKES, EVERY_S, SETTLE_S, BEFORE_S = 8, 0.4, 0.5, 0.1
@@ -59,10 +59,10 @@ class _Clock:
         return (time_s - self.offset_s) * self.rate
 
 
-def measure(source: LiveSource, send: Callable[[tuple[int, int, int]], float]) -> Loop:
+def measure(source: Source, send: Callable[[tuple[int, int, int]], float]) -> Loop:
     """Strike eight times and listen.
 
-    source  not started yet; it is stopped afterwards
+    source  a device, not started yet; it is stopped afterwards
     send    takes the three bytes of a message and returns in how many seconds they will leave
     raises  AudioDeviceError when fewer than half of the strikes come back
     """
