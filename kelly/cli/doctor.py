@@ -146,8 +146,12 @@ def privileges(config: Config) -> list[Line]:
         import resource
     except ImportError:
         return [Line("limits", "not readable on this system")]
+    from kelly.live.priority import available
+
+    granted = available()
+    refused = "kelly plays all the same, but other programs may hold it up; the lines below say how to get it"
+    lines = [Line("priority", "granted" if granted else "refused", "" if granted else refused)]
     unlimited = resource.RLIM_INFINITY
-    lines = []
     for name, number, enough, advice in (
         ("rtprio", getattr(resource, "RLIMIT_RTPRIO", None), 1, "add a line '@audio - rtprio 95' to limits.d, join group audio"),
         ("memlock", getattr(resource, "RLIMIT_MEMLOCK", None), 1 << 26, "add a line '@audio - memlock unlimited' to limits.d"),
