@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -97,6 +96,7 @@ class FileSource:
 
     def stop(self) -> None:
         self._stopping.set()
+        self.capture.hush()
         self.capture.stop()
         if self._thread.ident is not None:
             self._thread.join(CLOSE_S)
@@ -104,7 +104,8 @@ class FileSource:
             self._file.close()
 
     def finish(self) -> None:
-        self._stopping.set()  # the thread ends the stream behind the block at hand
+        self._stopping.set()
+        self.capture.hush()  # the thread ends the stream behind the 10 ms at hand
 
     def reopen(self, missed_frames: int) -> bool:
         return False
@@ -119,15 +120,16 @@ class FileSource:
 
     def _run(self) -> None:
         """[source] the file, then silence, then the end."""
-        started, fed = time.monotonic(), 0
+        fed, started_ns = 0, self.capture.now_ns()
         try:
             for block in self._blocks():
-                fed += len(block)
-                if self.realtime and not self._stopping.is_set():  # a block can be heard once its last frame has sounded
-                    self._stopping.wait(max(0.0, started + fed / self.sample_rate_hz - time.monotonic()))
                 if self._stopping.is_set():
                     break
-                self.capture.feed(block)
+                if self.realtime:
+                    self.capture.play(block, started_ns, fed)
+                else:
+                    self.capture.feed(block)
+                fed += len(block)
         except Exception as error:
             self._error = AudioFileError(f"{self.path}: reading stopped after {fed / self.sample_rate_hz:.1f} s: {error}")
         finally:
@@ -135,9 +137,9 @@ class FileSource:
             self._file.close()
 
     def _blocks(self) -> Iterator[NDArray[np.float32]]:
-        """10 ms at a time like a device, or large ones."""
+        """A quarter second at a time, of which the capture makes blocks like a device's; or large ones."""
         rate = int(self.sample_rate_hz)
-        buffer = np.zeros((max(1, rate // 100) if self.realtime else 16384, self.capture.channels), np.float32)
+        buffer = np.zeros((max(1, rate // 4) if self.realtime else 16384, self.capture.channels), np.float32)
         while len(block := self._file.read(out=buffer)):
             yield block
         buffer[:] = 0.0

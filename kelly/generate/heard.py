@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .._rt.contract import EMBEDDING, GROOVE_OUT
 
 _V, _A, _T = (EMBEDDING[name].start for name in ("valence", "arousal", "tension"))
@@ -69,13 +71,10 @@ class Heard:
     groove: Groove
 
 
-def _unit(value: float) -> float:
-    """-1..1 -> 0..1; anything else, NaN included, is pulled inside."""
-    return 0.5 + 0.5 * _signed(value)
-
-
-def _signed(value: float) -> float:
-    return max(-1.0, min(1.0, value)) if value == value else 0.0
+def _signed(vector: Any) -> Any:
+    """Each number pulled into -1..1, NaN to 0; float64."""
+    values = np.asarray(vector, np.float64)
+    return np.clip(np.where(np.isnan(values), 0.0, values), -1.0, 1.0)
 
 
 def _finite(value: Any) -> float:
@@ -83,24 +82,26 @@ def _finite(value: Any) -> float:
     return number if math.isfinite(number) else 0.0
 
 
-def read_groove(row: list[float]) -> Groove:
+def read_groove(row: Any) -> Groove:
     """``row`` is contract GROOVE_OUT, 32 numbers in -1..1."""
+    signed = _signed(row)
+    unit = (0.5 + 0.5 * signed).tolist()  # -1..1 -> 0..1
     return Groove(
-        low=tuple(_unit(y) for y in row[_LOW]),
-        high=tuple(_unit(y) for y in row[_HIGH]),
-        swing=0.5 + 0.25 * _unit(row[_SWING]),
-        offset_s=0.04 * _signed(row[_OFFSET]),
-        spread_s=0.02 * _unit(row[_SPREAD]),
-        density=_unit(row[_DENSITY]),
-        syncopation=_unit(row[_SYNCOPATION]),
-        ghost=_unit(row[_GHOST]),
-        fill=_unit(row[_FILL]),
+        low=tuple(unit[_LOW]),
+        high=tuple(unit[_HIGH]),
+        swing=0.5 + 0.25 * unit[_SWING],
+        offset_s=0.04 * float(signed[_OFFSET]),
+        spread_s=0.02 * unit[_SPREAD],
+        density=unit[_DENSITY],
+        syncopation=unit[_SYNCOPATION],
+        ghost=unit[_GHOST],
+        fill=unit[_FILL],
     )
 
 
 def read_tick(tick: Any) -> Heard:
     """``tick`` is a record of ``layout.dtype("tick")``."""
-    embedding = tuple(_signed(y) for y in tick["embedding"].tolist())
+    embedding = tuple(_signed(tick["embedding"]).tolist())
     return Heard(
         frame=int(tick["frame"]),
         beat_confidence=_finite(tick["beat_confidence"]),
@@ -126,5 +127,5 @@ def read_tick(tick: Any) -> Heard:
         intensity=embedding[_INTENSITY],
         brightness=embedding[_BRIGHT],
         articulation=embedding[_ARTICULATION],
-        groove=read_groove(tick["groove"].tolist()),
+        groove=read_groove(tick["groove"]),
     )

@@ -39,7 +39,7 @@ ROOTS = {
 """Function (Cython's cdef functions without their mangled prefix) and the file that holds it."""
 
 MATHS = [
-    "acos", "atan2", "ceil", "cos", "exp", "expf", "exp2f", "fabs", "fabsf", "floor", "floorf", "fmaxf", "fminf",
+    "acos", "atan2", "ceil", "copysignf", "cos", "exp", "expf", "exp2f", "fabs", "fabsf", "floor", "floorf", "fmaxf", "fminf",
     "isfinite", "isnan", "log", "log10", "log10f", "log2", "log2f", "logf", "lrint", "lrintf", "pow", "powf",
     "round", "sin", "sinf", "sqrt", "sqrtf", "tanh", "tanhf",
 ]  # fmt: skip

@@ -37,3 +37,4 @@ cdef extern from "capture.h" nogil:
 cdef class Capture:
     cdef kelly_capture* capture
     cdef readonly bint lossless
+    cdef kelly_cell hushed

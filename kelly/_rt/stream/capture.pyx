@@ -10,7 +10,7 @@ from libc.stdlib cimport calloc, free
 import numpy as np
 
 from kelly._rt.stream.ring cimport (
-    kelly_add, kelly_get, kelly_ring_free, kelly_ring_new, kelly_ring_size, kelly_set, kelly_sleep_ns,
+    kelly_add, kelly_get, kelly_now_ns, kelly_ring_free, kelly_ring_new, kelly_ring_size, kelly_set, kelly_sleep_ns,
 )
 
 GAPS = 1024
@@ -121,6 +121,48 @@ cdef class Capture:
                 kelly_sleep_ns(500_000)
                 done += kelly_capture_write(self.capture, start + <Py_ssize_t>done * width, n - done)
         return done
+
+    def play(self, block, int64_t start_ns, int64_t played):
+        """Append a block in real time, 10 ms at a time, each when its last frame has sounded.
+
+        block     float32 (n, channels), C-contiguous
+        start_ns  when frame 0 of the stream sounded, see ``now_ns``
+        played    frames of the stream before this block
+        returns   frames accepted; fewer than n only after ``stop`` or ``hush``
+        thread    [source]; without the GIL
+        """
+        cdef const float[:, ::1] view = block
+        if view.shape[1] != self.capture.channels:
+            raise ValueError(f"expected {self.capture.channels} channels, found {view.shape[1]}")
+        cdef int64_t n = view.shape[0], done = 0, piece, wait_ns
+        cdef int64_t slice_frames = max(1, <int64_t>(self.capture.sample_rate_hz / 100))
+        cdef double ns_per_frame = 1e9 / self.capture.sample_rate_hz
+        cdef Py_ssize_t width = view.shape[1]
+        if n == 0:
+            return 0
+        cdef const float* start = &view[0, 0]
+        with nogil:
+            while done < n:
+                piece = min(slice_frames, n - done)
+                wait_ns = start_ns + <int64_t>((played + done + piece) * ns_per_frame) - kelly_now_ns()
+                if wait_ns > 0:
+                    kelly_sleep_ns(wait_ns)
+                if kelly_get(&self.capture.stopping) or kelly_get(&self.hushed):
+                    break
+                piece = <int64_t>kelly_capture_write(self.capture, start + <Py_ssize_t>done * width, <uint64_t>piece)
+                if piece == 0:
+                    kelly_sleep_ns(500_000)             # no room: a file waits
+                done += piece
+        return done
+
+    def hush(self):
+        """``play`` returns within 10 ms; what it has accepted stays.  [any]"""
+        kelly_set(&self.hushed, 1)
+
+    @staticmethod
+    def now_ns():
+        """The clock that ``play`` follows."""
+        return kelly_now_ns()
 
     def deliver(self, block, bint overflow=False, adc_s=None):
         """Call the audio callback once, as PortAudio would: for tests and for hosts other than PortAudio.

@@ -27,7 +27,7 @@ from kelly._rt.layout import dtype
 
 cdef enum:
     POLL_NS = 500_000           # where something may be due at once: a reflex, or a file's next event
-    REST_NS = 2_000_000         # else: planned events come a look-ahead early, a panic may wait this long
+    REST_NS = 4_000_000         # else: planned events come a look-ahead early, a panic may wait this long
     NAP_NS = 50_000
     SAFETY = -2                 # part of the messages that a panic or the end sends by itself
     REFLEX = -1
