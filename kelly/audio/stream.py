@@ -17,6 +17,7 @@ import soundfile
 
 from kelly.audio.sources import open_sound
 from kelly.errors import AudioFileError, ModelShapeError
+from kelly.whole import whole
 
 READ_FRAMES = 16384
 
@@ -60,7 +61,6 @@ def run_file(
             hint="give one --control for each input behind the first" if network.out_size == 1 else "",
         )
     source, target = Path(audio), Path(out)
-    temporary = target.with_name(f".{target.name}.part.wav")
     compute_ns = frames = 0
     peak = 0.0
     with open_sound(source) as file:
@@ -71,7 +71,10 @@ def run_file(
         rows[:, 1:] = np.asarray(controls, np.float32)
         answers = np.empty((block, 1), np.float32)
         try:
-            with soundfile.SoundFile(temporary, "w", file.samplerate, file.channels, subtype=subtype, format="WAV") as result:
+            with (
+                whole(target) as place,
+                soundfile.SoundFile(place, "w", file.samplerate, file.channels, subtype=subtype, format="WAV") as result,
+            ):
                 while len(sound := file.read(READ_FRAMES - READ_FRAMES % block or block, dtype="float32", always_2d=True)):
                     made = np.empty_like(sound)
                     for channel, net in enumerate(nets):
@@ -89,12 +92,9 @@ def run_file(
                     frames += len(sound)
                     if progress is not None:
                         progress(len(sound))
-            os.replace(temporary, target)
         except (soundfile.LibsndfileError, ValueError) as error:
             raise AudioFileError(f"{target}: {error}") from None
         except OSError as error:
             raise AudioFileError(f"{target}: {error.strerror or error}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
         seconds, compute_s = frames / file.samplerate, compute_ns / 1e9
         return Streamed(frames, file.channels, file.samplerate, seconds, compute_s, seconds / max(compute_s, 1e-9), float(peak))

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from kelly.errors import AudioDeviceError, AudioFileError, MidiFileError
+from kelly.whole import whole
 
 FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts", "/opt/homebrew/share/soundfonts")
 GET_IT = {
@@ -66,13 +67,9 @@ def render_midi(midi: str | os.PathLike[str], audio: str | os.PathLike[str], sam
     program, font = find_synth()
     if not Path(midi).is_file():
         raise MidiFileError(f"{midi}: no such file")
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    words = [program, "-q", "-n", "-i", "-g", GAIN, "-r", str(sample_rate_hz), "-T", kind, "-F", str(part), font, str(midi)]
-    try:
+    with whole(target) as part:
+        words = [program, "-q", "-n", "-i", "-g", GAIN, "-r", str(sample_rate_hz), "-T", kind, "-F", str(part), font, str(midi)]
         done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         if done.returncode != 0 or not part.is_file() or part.stat().st_size == 0:
             said = (done.stderr or done.stdout).strip().splitlines()
             raise AudioFileError(f"{target}: fluidsynth failed: {said[-1] if said else f'exit code {done.returncode}'}")
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)

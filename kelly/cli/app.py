@@ -46,6 +46,8 @@ COMMANDS = (
     Row("models", "kelly.cli.models", "List the five nets and the files that would answer for them."),
 )
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 EXIT_CODES = (
     (0, "done"),
     (1, "unexpected error"),
@@ -145,11 +147,11 @@ def explain(error: Exception) -> int:
     """Say in one line what went wrong; the exit code that goes with it."""
     if isinstance(error, KellyError):
         say(str(error))
-        return error.exit_code
+        return DISK_FULL if isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL else error.exit_code
     if isinstance(error, click.ClickException):
         say(error.format_message())
         return error.exit_code
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in FULL:
         say(f"disk full: {error.filename or 'output'}")
         return DISK_FULL
     say(f"unexpected {type(error).__name__}: {error}; run again with -vv for the traceback")

@@ -5,14 +5,13 @@ Time 0 is the first audio frame.  The file holds no date, path or version: same 
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import MidiFileError
+from ..whole import whole
 from .encode import event_bytes, is_note_off
 from .messages import message_of
 from .tempo import PPQ, Ruler, TempoMap
@@ -54,18 +53,11 @@ def write_smf(
     raises     MidiFileError when the file cannot be written
     """
     data = smf_bytes(events, tempo_map, parts, sample_rate_hz, key=key, title=title)
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with open(partial, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
+        with whole(path) as place:
+            place.write_bytes(data)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise MidiFileError(f"{target}: cannot write the MIDI file: {error.strerror or error}") from error
+        raise MidiFileError(f"{os.fspath(path)}: cannot write the MIDI file: {error.strerror or error}") from error
 
 
 def smf_bytes(

@@ -11,7 +11,6 @@ source  RTNeural's dynamic JSON loader; PyTorch's documented parameter layouts. 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import orjson
 from numpy.typing import NDArray
 
 from kelly.errors import ModelFormatError, ModelShapeError, UnknownLayerError
+from kelly.whole import whole
 
 Array = NDArray[np.float32]
 Document = dict[str, Any]
@@ -89,18 +89,11 @@ def document_bytes(document: Mapping[str, Any]) -> bytes:
 
 
 def write_document(document: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
-    """Write the JSON beside ``path`` first and rename it, so that a crash leaves the old file whole."""
+    """Write the JSON, which appears whole or not at all; folders on the way to it are made."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(document_bytes(document))
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 is for secrets
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole(target) as place:
+        place.write_bytes(document_bytes(document))
     return target
 
 

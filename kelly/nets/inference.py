@@ -17,6 +17,7 @@ import numpy as np
 
 from kelly.nets.json import read_model
 from kelly.nets.load import network_from
+from kelly.whole import whole
 
 STEPS = 64
 INPUTS = {"zero": (0.0, 0.0), "normal": (0.0, 1.0), "large": (1e3, 1e2), "negative": (-1e3, 1e2)}
@@ -74,11 +75,9 @@ def try_inference(path: str | os.PathLike[str], arithmetic: str = "eigen", seed:
 
 def save_results(path: str | os.PathLike[str], schema: str, payload: Mapping[str, Any]) -> Path:
     """The results as a JSON file, which appears whole or not at all."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.part")
-    temporary.write_text(json.dumps({"schema": schema, **payload}, indent=2, default=str) + "\n", encoding="utf-8")
-    os.replace(temporary, target)
-    return target
+    with whole(path) as place:
+        place.write_text(json.dumps({"schema": schema, **payload}, indent=2, default=str) + "\n", encoding="utf-8")
+    return Path(path)
 
 
 def as_json(trials: list[Trial]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from kelly._rt.net.layers import LayerSpec
 from kelly.errors import BackendUnavailableError, ModelFormatError, UnknownLayerError
 from kelly.nets.pytorch import layer_option
+from kelly.whole import whole
 
 Array = NDArray[np.float32]
 
@@ -160,11 +161,9 @@ def to_onnx(layers: Sequence[LayerSpec], name: str = "kelly") -> bytes:
 
 def write_onnx(layers: Sequence[LayerSpec], path: str | os.PathLike[str], name: str = "kelly") -> Path:
     """``to_onnx`` into a file, which appears whole or not at all."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.part")
-    temporary.write_bytes(to_onnx(layers, name))
-    os.replace(temporary, target)
-    return target
+    with whole(path) as place:
+        place.write_bytes(to_onnx(layers, name))
+    return Path(path)
 
 
 def _activate(graph: _Graph, name: str, x: str, y: str) -> str:

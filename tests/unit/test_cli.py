@@ -12,6 +12,7 @@ from collections import deque
 import click
 import numpy as np
 import pytest
+import soundfile
 
 from kelly import errors
 from kelly._rt.layout import dtype
@@ -76,6 +77,10 @@ def test_no_net_is_disable_net():
         (["live", "--config", "absent.toml"], 2, "absent.toml"),
         (["lvie"], 2, "did you mean 'live'"),
         (["live", "--tempi", "3"], 2, "--tempi"),
+        (["live", "--midi-out="], 2, "expected a port, virtual, file:PATH or auto, found ''"),
+        (["live", "--midi-out", "file:"], 2, "expected a port, virtual, file:PATH or auto, found 'file:'"),
+        (["live", "--audio-in", " "], 2, "expected a device, file:PATH, demo or auto, found ' '"),
+        (["live", "--audio-in", "file:"], 2, "expected a device, file:PATH, demo or auto, found 'file:'"),
         (["render"], 2, "AUDIO"),
         (["validate"], 2, "PATH"),
         (["render", "absent.wav", "-o", "x.mid"], 6, "absent.wav"),
@@ -94,6 +99,11 @@ def test_a_mistake_is_one_message_and_its_exit_code(capfd, words, code, message)
     assert "Traceback" not in out + err
 
 
+def caused(error, cause):
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -102,6 +112,8 @@ def test_a_mistake_is_one_message_and_its_exit_code(capfd, words, code, message)
         (errors.ModelFormatError("bad", path="x.json"), 4),
         (errors.MidiFileError("bad"), 6),
         (OSError(errno.ENOSPC, "No space left on device", "take.mid"), 8),
+        (caused(errors.MidiFileError("x.mid: no room"), OSError(errno.ENOSPC, "No space left on device")), 8),
+        (caused(errors.MidiFileError("x.mid: not yours"), OSError(errno.EACCES, "Permission denied")), 6),
         (RuntimeError("a library's own"), 1),
         (KeyboardInterrupt(), 130),
         (click.Abort(), 130),
@@ -275,3 +287,23 @@ def test_quiet_silences_narration_but_not_warnings_or_data(capsys):
     voice.data("42")
     out, err = capsys.readouterr()
     assert (out, err) == ("42\n", "kelly: careful\n")
+
+
+def test_quiet_does_not_silence_a_fallback(tmp_path, capsys):
+    """That a rule answers in a net's place is a warning, and -q leaves warnings."""
+    sound = tmp_path / "take.wav"
+    soundfile.write(sound, np.full(4800, 0.1, np.float32), 48000)
+    assert app.run(["render", str(sound), "-o", "x.mid", "--models", "absent", "-q"]) == 0
+    assert "groovepredictor: fallback (absent: no such folder)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("value", "repaired"), [(0.0, 0), (np.nan, 4800)])
+def test_a_render_without_a_note_says_so(tmp_path, capsys, value, repaired):
+    """Nobody opens an empty MIDI file to find out; sound that is no numbers is named as such."""
+    sound = tmp_path / "take.wav"
+    soundfile.write(sound, np.full(4800, value, np.float32), 48000, subtype="FLOAT")
+    assert app.run(["render", str(sound), "-o", "x.mid"]) == 0
+    err = capsys.readouterr().err
+    assert "nothing was played: was anything" in err
+    assert "-60 dBFS" in err
+    assert (f"{repaired} samples are no numbers" in err) == bool(repaired)
