@@ -264,14 +264,16 @@ class Setting:
         return "--" + self.name.replace("_", "-")
 
 
+NAMED = r"(?!\s*$|file:\s*$)(?s:.+)"  # an empty name would be part of every name
+
 SETTINGS = (
-    Setting("audio.input", "audio_in", _text()),
+    Setting("audio.input", "audio_in", _text(pattern=NAMED, meaning="a device, file:PATH, demo or auto")),
     Setting("audio.channel", "audio_channel", _number(1, 64, whole=True)),
     Setting("audio.gate_db", "gate", _number(-120, 0)),
     Setting("audio.block_frames", "block", _number(0, 8192, whole=True)),
     Setting("audio.tail_s", "tail", _number(0, 60)),
     Setting("audio.patience_s", "patience", _number(0, 3600)),
-    Setting("midi.output", "midi_out", _text()),
+    Setting("midi.output", "midi_out", _text(pattern=NAMED, meaning="a port, virtual, file:PATH or auto")),
     Setting("midi.channels", "midi_channel", _parts(1, 16)),
     Setting("midi.programs", "program", _parts(0, 127)),
     Setting("music.key", "key", _text()),

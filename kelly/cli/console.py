@@ -15,7 +15,7 @@ import click
 class Console:
     """The voice of one command.
 
-    verbosity  -1 quiet (errors only), 0 normal, 1 what libraries say too, 2 tracebacks
+    verbosity  -1 quiet (warnings and errors only), 0 normal, 1 what libraries say too, 2 tracebacks
     """
 
     def __init__(self, verbosity: int = 0, json: bool = False) -> None:
@@ -73,14 +73,14 @@ class Console:
         click.echo(dumps({"schema": schema, **payload}, indent=2, ensure_ascii=False, default=plain))
 
     def listen(self) -> None:
-        """Say what kelly's own modules log: warnings always but when quiet, the rest with -v."""
+        """Say what kelly's own modules log: warnings even when quiet, the rest with -v."""
         import logging
 
         voice = self
 
         class Handler(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                voice.narrate(record.getMessage(), level=0 if record.levelno >= logging.WARNING else 1)
+                voice.narrate(record.getMessage(), level=-1 if record.levelno >= logging.WARNING else 1)
 
         logger = logging.getLogger("kelly")
         logger.handlers = [Handler()]

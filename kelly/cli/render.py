@@ -54,5 +54,9 @@ def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> 
     if voice.json:
         voice.report(SCHEMA, {"midi_file": str(target), "audio_file": sound, **summary})
     voice.narrate(describe(summary), level=1)
+    if repaired := summary["counters"]["repaired_samples"]:
+        voice.warn(f"{audio}: {repaired} samples are no numbers that sound has; they count as silence")
+    if not any(summary["played"].values()):
+        voice.warn(f"nothing was played: was anything in {audio} above the gate ({config.audio.gate_db:g} dBFS, --gate)?")
     voice.narrate(f"notes: {target}\nhear them: {sound or player_command(Path(target))}")
     return 0
