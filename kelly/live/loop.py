@@ -45,18 +45,15 @@ class Loop:
         return max(self.delays_ms) - min(self.delays_ms)
 
 
-class _Clock:
-    """Which frame has arrived at a time: the line along the earliest arrivals."""
+def frame_at(looks: NDArray[np.float64], rate: float, when_s: float) -> float:
+    """Which frame had arrived at a time: along the earliest arrivals of the quarter second around it.
 
-    def __init__(self, sample_rate_hz: float) -> None:
-        self.rate, self.offset_s = sample_rate_hz, np.inf
-
-    def note(self, frames: int, now_s: float) -> None:
-        if frames:
-            self.offset_s = min(self.offset_s, now_s - frames / self.rate)
-
-    def frame_at(self, time_s: float) -> float:
-        return (time_s - self.offset_s) * self.rate
+    looks  (n, 2): time and frames arrived so far, in order; a server that stumbled has shifted the later ones
+    """
+    around = looks[(looks[:, 0] > when_s - 0.25) & (looks[:, 0] < when_s + 0.05)]
+    if not len(around):
+        around = looks
+    return float((when_s - np.min(around[:, 0] - around[:, 1] / rate)) * rate)
 
 
 def measure(source: Source, send: Callable[[tuple[int, int, int]], float]) -> Loop:
@@ -67,14 +64,14 @@ def measure(source: Source, send: Callable[[tuple[int, int, int]], float]) -> Lo
     raises  AudioDeviceError when fewer than half of the strikes come back
     """
     rate, capture = source.sample_rate_hz, source.capture
-    clock = _Clock(rate)
+    looks: list[tuple[float, int]] = []
     pieces: list[NDArray[np.float32]] = []
     sent_s: list[float] = []
     source.start()
     try:
         begun = time.monotonic()
         while (now := time.monotonic()) < begun + SETTLE_S + STRIKES * EVERY_S:
-            clock.note(capture.frames, now)
+            looks.append((now, capture.frames))
             pieces.append(capture.drain(PIECE))
             if len(sent_s) < STRIKES and now >= begun + SETTLE_S + len(sent_s) * EVERY_S:
                 sent_s.append(time.monotonic() + send(WOODBLOCK))
@@ -83,7 +80,10 @@ def measure(source: Source, send: Callable[[tuple[int, int, int]], float]) -> Lo
     finally:
         source.stop()
     sound = np.concatenate(pieces)
-    marks = [clock.frame_at(when) for when in sent_s]
+    seen = np.array([look for look in looks if look[1]], np.float64).reshape(-1, 2)
+    if not len(seen):
+        raise AudioDeviceError(f"{source.name}: nothing came in")
+    marks = [frame_at(seen, rate, when) for when in sent_s]
     return judge(sound, rate, marks)
 
 

@@ -87,6 +87,28 @@ def test_a_viewer_sees_a_running_session_and_switches_its_nets(session):
     assert view.read()["hop_buckets"].sum() > 10
 
 
+def test_a_viewer_makes_no_note_late(tmp_path, runtime, reliability):
+    """The same four seconds alone and with a viewer of another process that reads ten times a second."""
+
+    def played(watched):
+        session = Session(load_config(flags={"audio_in": "demo", "midi_out": f"file:{tmp_path / 'v.mid'}", "key": "G", "tempo": 100}, env={}))
+        with session:
+            code = "from kelly.live.mailbox import View; import time\nv = View.newest()\nfor _ in range(60): v.read(); time.sleep(.05)"
+            viewer = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}) if watched else None
+            session.wait(4.0)
+            if viewer is not None:
+                assert viewer.wait(20) == 0
+                assert int(session._mailbox._page.body["serial"][0]) > 10
+            counters = session.counters()
+            return session._performer.lateness()["p99_ms"], counters["late_events"] + counters["dropped_ticks"]
+
+    alone_ms, _ = played(False)
+    watched_ms, lost = played(True)
+    passed = lost == 0 and watched_ms <= max(3.0, 2 * alone_ms)
+    reliability("a viewer attached", f"p99 {alone_ms:.2f} ms alone, {watched_ms:.2f} ms watched, {lost} late or lost", passed)
+    assert passed, (alone_ms, watched_ms, lost)
+
+
 def test_nobody_looks_nothing_is_written(session):
     """Without a viewer the page stays empty: the session pays for none."""
     time.sleep(0.8)
