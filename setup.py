@@ -63,6 +63,8 @@ def layout_pxd(layout: dict) -> str:
     lines.append("cdef enum:")
     lines += [f"    COMMAND_{kind.upper()} = {i}" for i, kind in enumerate(layout["COMMAND_KINDS"])]
     lines += [f"    SOURCE_{source.upper()} = {i}" for i, source in enumerate(layout["SOURCES"])]
+    lines += [f"    CONTROL_{name.upper()} = {i}" for i, (name, _) in enumerate(layout["CONTROLS"])]
+    lines += [f"    {name} = {layout[name]}" for name in ("N_CONTROLS", "MAX_HOOKS")]
     return "\n".join(lines) + "\n"
 
 

@@ -14,6 +14,7 @@
     │   ├── AudioFileError
     │   ├── MidiFileError
     │   └── TakeError                        a recording that cannot be made, or not be mended
+    ├── HookError (TypeError)                exit 2
     ├── NotPreparedError (RuntimeError)      exit 1
     └── BackendUnavailableError (ImportError)  exit 1
 
@@ -108,6 +109,12 @@ class MidiFileError(DataError):
 
 class TakeError(DataError):
     """A take that cannot be recorded where it should, or whose logs cannot be mended."""
+
+
+class HookError(KellyError, TypeError):
+    """A function that can't run in the real-time thread: it doesn't compile, may raise, or allocates."""
+
+    exit_code = 2
 
 
 class NotPreparedError(KellyError, RuntimeError):

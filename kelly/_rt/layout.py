@@ -86,6 +86,25 @@ COMMAND_KINDS = ("enable", "disable", "reset", "embedding", "release_embedding",
 """enable/disable a net by index; reset state; drive the nets from Python; give the recognizer back; all notes off;
 take the network that lies in the mailbox of net ``index``."""
 
+CONTROLS = (
+    ("time_s", "end of this network hop since the stream began"),
+    ("beat", "position on the grid in beats; 0 while there is none"),
+    ("tempo_bpm", "quarter notes per minute; 0 while there is no grid"),
+    ("level_db", "of the player, dBFS"),
+    ("onset", "strength of the strongest onset within the hop, else 0"),
+    ("beat_in_bar", "0 is the downbeat"),
+    ("chord_root", "pitch class 0..11, C first; -1 no chord"),
+    ("chord_quality", "index of CHORD_QUALITIES"),
+    ("playing", "1 while the player is above the gate; a hook that writes 0 makes kelly hear a rest"),
+    ("key_tonic", "pitch class 0..11; -1 unknown; a hook may write another"),
+    ("key_mode", "1 major, -1 minor, 0 unknown; a hook may write another"),
+    *((f"chroma_{pitch}", f"share of pitch class {pitch} in the last 2 s, C first; sum 1, 0 in silence") for pitch in range(12)),
+)
+"""What a hook finds in ``controls``, float32, before each call; playing and key are obeyed when it has written them."""
+
+N_CONTROLS, CONTROLS_OWN, MAX_HOOKS = 48, 32, 8
+"""Size of ``controls``; from CONTROLS_OWN on it is the hook's own memory, zero at first; hooks per session."""
+
 RECORDS = {"analysis": ANALYSIS, "tick": TICK, "event": EVENT, "command": COMMAND}
 SOURCES = ("off", "fallback", "model")
 

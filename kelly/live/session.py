@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kelly._rt.contract import NET_NAMES
+from kelly._rt.hooks import Hook
 from kelly._rt.layout import COMMAND_KINDS, SOURCES, dtype
 from kelly._rt.stream.features import FeatureExtractor
 from kelly._rt.stream.performer import Performer
@@ -464,6 +465,20 @@ class Session:
         """Give the recognizer its place back."""
         self._command("release_embedding")
 
+    def add_hook(self, hook: Hook) -> None:
+        """Let a function compiled by ``kelly.hook`` take part: the worker calls it each network hop, without the GIL.
+
+        It is called after the key, beat and chord were tracked and before the nets are asked; several are called in the
+        order in which they were added. Before ``start`` it hears the stream from its first hop on, which is what makes a
+        render repeatable.
+
+        raises  TypeError for anything that kelly.hook did not make, ValueError for a ninth
+        """
+        if not isinstance(hook, Hook):
+            raise TypeError(f"add_hook: expected a function decorated with @kelly.hook, found {type(hook).__name__}")
+        with self._command_lock:
+            self._worker.add_hook(hook)
+
     def panic(self) -> None:
         """All notes off now; the music goes on with the next planned note."""
         self._performer.panic()
@@ -543,7 +558,7 @@ class Session:
             if self.config.engine.reflex_note is not None:
                 groups["reflex behind onset"] = latency_row(self._performer.reflex_latency())
         names = ("dropped_frames", "gap_frames", "input_overflows", "repaired_samples", "dropped_ticks", "late_events", "stale_notes", "shed_hops", "device_losses", "device_returns",
-                 "net_faults", "unsent_events", "open_notes")  # fmt: skip
+                 "net_faults", "hook_faults", "unsent_events", "open_notes")  # fmt: skip
         if self.take is not None:
             groups["take"] = {"folder": str(self.take.folder), "seconds": round(self.take.frames / self.source.sample_rate_hz, 1)}
         groups["counters"] = {name: counters[name] for name in names if name in counters}

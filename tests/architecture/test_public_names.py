@@ -6,9 +6,9 @@ import kelly
 
 NAMES = [
     "AsyncPipeline", "AudioDeviceError", "AudioFileError", "BackendUnavailableError", "ConfigError", "DataError", "DeviceError",
-    "DeviceLostError", "InferenceResult", "KellyError", "MidiFileError", "MidiPortError", "ModelError",
+    "DeviceLostError", "HookError", "InferenceResult", "KellyError", "MidiFileError", "MidiPortError", "ModelError",
     "ModelFormatError", "ModelShapeError", "MultiModelProcessor", "Network", "NotPreparedError", "Session",
-    "Track", "UnknownLayerError", "ValidationReport", "analyze", "backend", "extract_features", "load_config", "load_network", "render",
+    "Track", "UnknownLayerError", "ValidationReport", "analyze", "backend", "extract_features", "hook", "load_config", "load_network", "render",
     "validate_model",
 ]  # fmt: skip
 

@@ -1,6 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 
-from kelly._rt._layout cimport command_t, tick_t
+from kelly._rt._layout cimport MAX_HOOKS, N_CONTROLS, command_t, tick_t
 from kelly._rt.stream.capture cimport kelly_capture, kelly_reader
 from kelly._rt.stream.features cimport FeatureExtractor
 from kelly._rt.stream.histogram cimport histogram_t
@@ -35,6 +35,14 @@ cdef struct voice_t:
     int64_t serial
 
 
+ctypedef void (*hook_f)(const float* features, float* embedding, float* controls) noexcept nogil
+
+
+cdef struct hook_slot_t:
+    hook_f call
+    float controls[N_CONTROLS]
+
+
 cdef struct worker_t:
     kelly_capture* capture
     kelly_ring* ticks
@@ -65,6 +73,9 @@ cdef struct worker_t:
     float other[128]                # the answer of a network that leaves
     float context[128]
     histogram_t busy                # from the last samples of a network hop to its tick
+    hook_slot_t hooks[MAX_HOOKS]
+    kelly_cell n_hooks              # set after the slot was filled
+    kelly_cell hook_faults          # answers of a hook that were not finite
     kelly_cell hops
     kelly_cell resets
     kelly_cell reloads
@@ -85,12 +96,14 @@ cdef class Worker:
     cdef readonly object commands
     cdef readonly object receipts
     cdef readonly object strikes
+    cdef readonly list hooks        # kept alive: the loop calls their code
     cdef readonly object path       # kept alive: the loop holds its C pointer
     cdef readonly object tape
 
     cdef void _loop(self) noexcept nogil
     cdef void _network_hop(self) noexcept nogil
     cdef void _obey(self, int64_t index) noexcept nogil
+    cdef void _call_hooks(self) noexcept nogil
     cdef void _listen(self) noexcept nogil
     cdef void _follow(self) noexcept nogil
     cdef void _ask(self, int net, const float* x, float* y) noexcept nogil

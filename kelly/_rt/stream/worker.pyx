@@ -39,6 +39,19 @@ from kelly._rt._layout cimport (
     COMMAND_RELEASE_EMBEDDING,
     COMMAND_RELOAD,
     COMMAND_RESET,
+    CONTROL_BEAT,
+    CONTROL_BEAT_IN_BAR,
+    CONTROL_CHROMA_0,
+    CONTROL_CHORD_QUALITY,
+    CONTROL_CHORD_ROOT,
+    CONTROL_KEY_MODE,
+    CONTROL_KEY_TONIC,
+    CONTROL_LEVEL_DB,
+    CONTROL_ONSET,
+    CONTROL_PLAYING,
+    CONTROL_TEMPO_BPM,
+    CONTROL_TIME_S,
+    MAX_HOOKS,
     SOURCE_FALLBACK,
     SOURCE_MODEL,
     SOURCE_OFF,
@@ -153,7 +166,7 @@ cdef class Worker:
         self.state = <worker_t*>calloc(1, sizeof(worker_t))
         if self.state == NULL:
             raise MemoryError("no memory for the worker")
-        self.capture, self.extractor, self.tracker = capture, extractor, tracker
+        self.capture, self.extractor, self.tracker, self.hooks = capture, extractor, tracker, []
         self.ticks, self.commands, self.receipts, self.strikes = ticks, commands, receipts, strikes
         self.tape, self.retired, self.lent = tape, Ring(np.int64, 64), {}
         self.state.capture = capture.capture
@@ -285,6 +298,8 @@ cdef class Worker:
         w.steer = towards(w.steer, 1.0 if w.steered else 0.0)
         self._listen()
         self.tracker.tick(self.extractor.features, t.embedding, t)
+        if kelly_get(&w.n_hooks) > 0:
+            self._call_hooks()
         if self.tracker.harmony_due:
             if self.tracker.level.open:
                 self.tracker.harmony_context(t.embedding, w.context)
@@ -300,6 +315,39 @@ cdef class Worker:
             self._release(self.extractor.frame)
         t.end = w.ending
         self._hand_over(w.ticks, t)
+
+    cdef void _call_hooks(self) noexcept nogil:
+        """The user's compiled functions, in the order in which they were added; each sees what the one before left."""
+        cdef worker_t* w = self.state
+        cdef tick_t* t = &w.tick
+        cdef float* c
+        cdef float kept[64]
+        cdef int i, k, tonic, mode
+        for i in range(kelly_get(&w.n_hooks)):
+            c = w.hooks[i].controls
+            c[CONTROL_TIME_S] = <float>(t.frame / w.sample_rate_hz)
+            c[CONTROL_BEAT] = 0.0
+            if t.beat_frames > 0.0 and t.beat_count >= 0:
+                c[CONTROL_BEAT] = <float>(t.beat_count + (t.frame - t.beat_frame) / t.beat_frames)
+            c[CONTROL_TEMPO_BPM], c[CONTROL_LEVEL_DB], c[CONTROL_ONSET] = t.tempo_bpm, t.level_db, t.onset
+            c[CONTROL_BEAT_IN_BAR], c[CONTROL_CHORD_ROOT], c[CONTROL_CHORD_QUALITY] = t.beat_in_bar, t.chord_root, t.chord_quality
+            c[CONTROL_PLAYING], c[CONTROL_KEY_TONIC], c[CONTROL_KEY_MODE] = t.playing, t.key_tonic, t.key_mode
+            memcpy(&c[CONTROL_CHROMA_0], t.chroma, sizeof(t.chroma))
+            memcpy(kept, t.embedding, sizeof(kept))
+            w.hooks[i].call(self.extractor.features, t.embedding, c)
+            if not (finite(t.embedding, N_EMBEDDING) and isfinite(c[CONTROL_KEY_TONIC]) and isfinite(c[CONTROL_KEY_MODE])):
+                memcpy(t.embedding, kept, sizeof(kept))
+                kelly_add(&w.hook_faults, 1)
+                continue
+            for k in range(N_EMBEDDING):
+                t.embedding[k] = min(max(t.embedding[k], <float>-1.0), <float>1.0)
+            if c[CONTROL_PLAYING] == 0.0:
+                t.playing = 0
+            if -1.0 <= c[CONTROL_KEY_TONIC] <= 11.0 and -1.0 <= c[CONTROL_KEY_MODE] <= 1.0:
+                tonic, mode = <int>c[CONTROL_KEY_TONIC], <int>c[CONTROL_KEY_MODE]
+                if (tonic != t.key_tonic or mode != t.key_mode) and tonic >= 0 and mode != 0:
+                    t.key_tonic = self.tracker.key.tonic = tonic
+                    t.key_mode = self.tracker.key.mode = mode
 
     cdef void _listen(self) noexcept nogil:
         """The embedding of this hop, into the tick."""
@@ -496,6 +544,24 @@ cdef class Worker:
                 return
             kelly_sleep_ns(POLL_NS)
 
+    def add_hook(self, hook):
+        """Call a compiled function each network hop, after tracking and before the nets are asked.
+
+        hook    anything with ``address``, of a C function (const float features[128], float embedding[64],
+                float controls[N_CONTROLS]) that neither blocks nor raises; it is kept alive with the worker
+        raises  ValueError when there are MAX_HOOKS already
+        thread  [one Python thread at a time], also while the loop runs
+        """
+        cdef int n = <int>kelly_get(&self.state.n_hooks)
+        cdef uintptr_t address = hook.address
+        if n == MAX_HOOKS:
+            raise ValueError(f"a session takes {MAX_HOOKS} hooks")
+        if address == 0:
+            raise ValueError("the hook has no address")
+        self.hooks.append(hook)
+        self.state.hooks[n].call = <hook_f>address
+        kelly_set(&self.state.n_hooks, n + 1)
+
     @property
     def done(self):
         """True after ``run`` has returned."""
@@ -514,6 +580,7 @@ cdef class Worker:
             "reloads": kelly_get(&self.state.reloads),
             "dropped_ticks": self.ticks.refused,
             "recognizer_resets": kelly_get(&self.state.resets),
+            "hook_faults": kelly_get(&self.state.hook_faults),
             "net_faults": sum(kelly_get(&self.state.nets[i].faults) for i in range(N_NETS)),
         }
 
