@@ -252,7 +252,7 @@ def activation_module(name: str) -> Any:
 
 def layer_option(layer: Any, name: str, default: Any) -> Any:
     """An option of a layer such as its dilation; the default where it has none."""
-    return default if layer is None else getattr(layer, name, default)
+    return default if layer is None else layer.options.get(name, default)
 
 
 def modules_of_layers(layers: Sequence[LayerSpec]) -> list[tuple[Any, int]]:

@@ -134,10 +134,10 @@ def layer_state(layer: LayerSpec) -> int:
     """float32 values remembered from step to step."""
     if layer.type == "conv1d":
         kernel = int(layer.weights[0].shape[0])
-        return (kernel - 1) * _option(layer, "dilation", 1) * layer.in_size
+        return (kernel - 1) * int(layer.options["dilation"]) * layer.in_size
     if layer.type == "conv2d":
         kernel = int(layer.weights[0].shape[0])
-        return (kernel - 1) * _option(layer, "dilation", 1) * layer.out_size
+        return (kernel - 1) * int(layer.options["dilation"]) * layer.out_size
     return LAYERS[layer.type].state * layer.out_size
 
 
@@ -160,13 +160,6 @@ def layer_flops(layer: LayerSpec) -> int:
     if layer.type == "prelu":
         return 2 * n
     return sum(2 * int(array.size) for array in matrices) + (n if len(layer.weights) > 1 else 0) + activation
-
-
-def _option(layer: LayerSpec, name: str, default: int) -> int:
-    value = getattr(layer, name, None)
-    if value is None:
-        value = getattr(layer, "options", {}).get(name) if isinstance(getattr(layer, "options", None), dict) else None
-    return int(value) if value is not None else default
 
 
 def catalog() -> dict[str, Any]:

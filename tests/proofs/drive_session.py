@@ -1,6 +1,6 @@
 """Run with guard.so preloaded by test_interposer.py: a whole session under watch, its report as JSON.
 
-usage: drive_session.py GUARD SECONDS [plant] [device=NAME]
+usage: drive_session.py GUARD SECONDS [plant] [hook] [device=NAME]
 
 Without a device the bundled demo comes from a C thread in blocks of 128 frames through the production
 callback, and the performer plays a port that nobody empties; with one, PortAudio calls the callback
@@ -103,6 +103,18 @@ sources.Capture = Watched
 source = PumpSource() if device is None else sources.LiveSource(sources.find_input(device), block_frames=0)
 sink = NativeSink(open_idle(0.004)) if device is None else open_sink("virtual")[0]
 session = Session(Config(engine=EngineConfig(reflex_note=76)), source=source, sink=sink)
+if "hook" in sys.argv:
+    import math
+
+    import kelly
+
+    @kelly.hook
+    def swing(features, embedding, controls):
+        controls[32] += 1.0
+        for i in range(64):
+            embedding[i] = 0.5 * embedding[i] + 0.4 * math.sin(controls[32] / 10.0 + features[i % 12])
+
+    session.add_hook(swing)
 threading.Thread(target=burn, daemon=True).start()
 session.start()
 session.wait(None if device is None else seconds)
@@ -114,4 +126,5 @@ for name, zone in ZONES.items():
     guard.guard_report(zone, numbers)
     turns, dirty, *kinds = numbers
     report[name] = {"turns": turns, "dirty": dirty, **dict(zip(KINDS, kinds, strict=True))}
+report["embedding"] = session.snapshot().tick["embedding"].tolist()
 print(json.dumps(report))

@@ -40,6 +40,16 @@ def test_a_session_does_nothing_forbidden_in_its_three_real_time_threads(guard):
         assert {kind: report[thread][kind] for kind in KINDS} == dict.fromkeys(KINDS, 0), thread
 
 
+def test_a_users_hook_runs_in_the_worker_without_python(guard):
+    """Compiled by Numba, called each network hop while another thread holds the GIL: still nothing forbidden."""
+    pytest.importorskip("numba")
+    report = drive(guard, "hook")
+    assert report["counters"]["network_hops"] > SECONDS * 20
+    assert report["counters"]["hook_faults"] == 0
+    assert max(map(abs, report["embedding"])) > 0
+    assert {kind: report["worker"][kind] for kind in KINDS} == dict.fromkeys(KINDS, 0)
+
+
 def test_planted_allocations_are_counted_in_every_callback_and_in_both_loops(guard):
     report = drive(guard, "plant")
     callback, worker, performer = (report[thread] for thread in ("callback", "worker", "performer"))

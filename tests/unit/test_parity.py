@@ -114,7 +114,7 @@ def test_pytorch_and_onnx_runtime_agree_layer_by_layer(tmp_path):
     assert vectors.carries_state is None
 
 
-@pytest.mark.parametrize("name", ["gru_stack", "lstm_stack", "dense_elu", "dense_softmax", "gru_1to8"])
+@pytest.mark.parametrize("name", ["gru_stack", "lstm_stack", "dense_elu", "dense_softmax", "gru_1to8", "tcn", "mixed", "prelu", "prelu_shared", "batchnorm", "batchnorm_nonaffine", "conv1d_k5d2_g2"])
 def test_golden_nets_survive_the_way_into_pytorch_and_onnx(name):
     """The gate orders of GRU and LSTM, both biases, every activation."""
     model = read_model(GOLDEN / name / "model.json")
