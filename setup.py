@@ -97,12 +97,12 @@ def extension(module: str, flags: list[str] = [], depends: list[str] = []) -> Ex
         [str(source)],
         extra_compile_args=FLAGS + flags,
         depends=depends,
-        include_dirs=["kelly/_rt/stream", np.get_include()],
+        include_dirs=["kelly/_rt/net", "kelly/_rt/stream", np.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     )
 
 
-ENGINE = ["kelly/_rt/net/engine.pxi"]
+ENGINE = ["kelly/_rt/net/engine.pxi", "kelly/_rt/net/quantised.h"]
 EXTENSIONS = [
     *(extension(f"kelly._rt.net.engine_{isa}", ISA_FLAGS[isa], ENGINE) for isa in ISAS),
     extension("kelly._rt.net.network"),

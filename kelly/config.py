@@ -24,7 +24,7 @@ from kelly.errors import ConfigError
 
 FILE_NAME = "kelly.toml"
 DEFAULT_CHANNELS: Mapping[str, int] = MappingProxyType({"chords": 1, "melody": 2, "bass": 3, "drums": 10})
-ARITHMETICS = ("eigen", "stl", "xsimd")
+ARITHMETICS = ("eigen", "stl", "xsimd", "fast", "int16", "int8")
 
 
 @dataclass(frozen=True, slots=True)

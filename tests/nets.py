@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kelly._rt.net.layers import ARITHMETICS, LAYERS, LayerSpec, features_out
+from kelly._rt.net.layers import ARITHMETICS, EXACT, LAYERS, LayerSpec, features_out
 from kelly._rt.net.network import Network, available_isas
 from kelly._rt.net.plan import build_plan
 from tests.golden.build import build
@@ -18,6 +18,7 @@ CASES = {case["name"]: case for case in MANIFEST["cases"]}
 RUNNABLE = [name for name, case in CASES.items() if all(layer[0] in LAYERS for layer in case["layers"])]
 ISAS = available_isas()
 ENGINES = [(arithmetic, isa) for arithmetic in ARITHMETICS for isa in ISAS]
+EXACT_ENGINES = [(arithmetic, isa) for arithmetic in EXACT for isa in ISAS]
 
 
 def size_of(shape):

@@ -11,15 +11,13 @@ if TYPE_CHECKING:
     from kelly._rt.net.network import Network
     from kelly.nets.json import Model
 
-LATER = ("fast", "int16", "int8")
-"""Arithmetics that have a name and no engine yet."""
-
 
 def load_network(path: str | os.PathLike[str], arithmetic: str = "eigen") -> Network:
     """Read RTNeural JSON and build the network, its state at zero.
 
     path        the file
-    arithmetic  "eigen", "stl" or "xsimd": the same bits as that backend of RTNeural
+    arithmetic  "eigen", "stl" or "xsimd": the same bits as that backend of RTNeural; "fast": float32 in any order;
+                "int16", "int8": dense, lstm and gru weights in 16 or 8 bits, quantised here
     raises      ModelFormatError, ModelShapeError, UnknownLayerError with path and JSON pointer, also where the
                 file's own metadata names a contract that this version does not keep; ConfigError for another
                 arithmetic; BackendUnavailableError if no engine is built
@@ -49,7 +47,5 @@ def check_arithmetic(arithmetic: str) -> None:
     """ConfigError unless this version computes it."""
     from kelly._rt.net.layers import ARITHMETICS
 
-    if arithmetic in LATER:
-        raise ConfigError(f"arithmetic {arithmetic!r} is not there yet; this version has {', '.join(ARITHMETICS)}")
     if arithmetic not in ARITHMETICS:
         raise ConfigError(f"arithmetic: expected one of {', '.join(ARITHMETICS)}, found {arithmetic!r}")

@@ -12,7 +12,7 @@ from kelly._rt.net.layers import LayerSpec
 from tests.float32 import ulps
 from tests.golden.build import NETS, build, inputs, to_json, weights_sha256
 from tests.golden.libm import allowed_ulps, bar, same_bits
-from tests.nets import CASES, ENGINES, GOLDEN, ISAS, RUNNABLE, golden_specs, network, run_steps
+from tests.nets import CASES, EXACT_ENGINES, GOLDEN, ISAS, RUNNABLE, golden_specs, network, run_steps
 
 SPECIAL = json.loads((GOLDEN / "special" / "manifest.json").read_text())["cases"]
 SPECIAL_VALUES = np.fromfile(GOLDEN / "special" / "values.f32", "<f4")
@@ -58,7 +58,7 @@ def test_the_table_of_nets_is_the_manifest():
     assert list(CASES) == RUNNABLE
 
 
-@pytest.mark.parametrize(("arithmetic", "isa"), ENGINES)
+@pytest.mark.parametrize(("arithmetic", "isa"), EXACT_ENGINES)
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_every_float_is_rtneurals(name, arithmetic, isa):
     """All steps, one ``process`` each, reset where the library was reset."""
@@ -80,7 +80,7 @@ def test_the_file_says_the_same_as_the_builder(name, tmp_path):
     compare(got, want, allowed_ulps("eigen", case["layers"]))
 
 
-@pytest.mark.parametrize(("arithmetic", "isa"), ENGINES)
+@pytest.mark.parametrize(("arithmetic", "isa"), EXACT_ENGINES)
 @pytest.mark.parametrize("case", SPECIAL, ids=lambda case: f"{case['activation']}_{case['lanes']}")
 def test_activations_on_special_values(case, arithmetic, isa):
     """-0, subnormals, saturation, infinities and NaN, in packets and in tails."""
@@ -89,6 +89,15 @@ def test_activations_on_special_values(case, arithmetic, isa):
     got = run_steps(net, np.repeat(SPECIAL_VALUES[:, None], lanes, axis=1))
     want = np.fromfile(GOLDEN / "special" / f"{name}_{lanes}.{arithmetic}.f32", "<f4").reshape(-1, lanes)
     compare(got, want, allowed_ulps(arithmetic, [("activation", name, None)]))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_fast_stays_near(name, isa):
+    """Sums in another order and fused: 1e-6 of outputs around 1, which is eight of their last places."""
+    case = CASES[name]
+    got = run_steps(network(golden_specs(name), "fast", isa), golden(name, "input.f32", case["in_size"]), case["reset_every"])
+    np.testing.assert_allclose(got, golden(name, case["outputs"]["eigen"]["file"], case["out_size"]), rtol=0, atol=1e-6)
 
 
 def test_the_bar_is_said(record_property):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly._rt.net.layers import ACTIVATIONS, ARITHMETICS, LAYERS
+from kelly._rt.net.layers import ACTIVATIONS, EXACT, LAYERS
 from tests.float32 import Float32Network, ulps
 from tests.golden.libm import same_bits
-from tests.nets import ENGINES, ISAS, network, random_layer, run_steps
+from tests.nets import ENGINES, EXACT_ENGINES, ISAS, network, random_layer, run_steps
 
 SIZES = st.one_of(st.integers(1, 40), st.sampled_from([63, 64, 65, 127, 128, 129, 130, 144, 200]))
 SCALES = st.sampled_from([0.01, 1.0, 5.0, 40.0])
@@ -34,7 +34,7 @@ def inputs(layers, rng, steps, scale):
 
 
 @settings(max_examples=60, deadline=None)
-@given(stack=stacks(), scale=SCALES, arithmetic=st.sampled_from(ARITHMETICS))
+@given(stack=stacks(), scale=SCALES, arithmetic=st.sampled_from(EXACT))
 def test_the_bits_are_those_of_the_rules(stack, scale, arithmetic):
     """One float32 operation after the other gives what the panels give; 0 floats differ."""
     if arithmetic in ("stl", "xsimd") and not same_bits():
@@ -84,7 +84,7 @@ EDGES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+@pytest.mark.parametrize("arithmetic", EXACT)
 @pytest.mark.parametrize(("kind", "n_in", "n_out"), EDGES)
 def test_the_edges_of_eigens_blocks(kind, n_in, n_out, arithmetic):
     """Around 128 columns and 8000 rows the order of the sums changes; columns count the bias, rows all gates."""
@@ -98,7 +98,7 @@ def test_the_edges_of_eigens_blocks(kind, n_in, n_out, arithmetic):
         assert ulps(run_steps(network([layer], arithmetic, isa), x), want).max() == 0
 
 
-@pytest.mark.parametrize(("arithmetic", "isa"), ENGINES)
+@pytest.mark.parametrize(("arithmetic", "isa"), EXACT_ENGINES)
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 def test_long_recurrent_runs_stay_on_the_rules_bits(kind, arithmetic, isa):
     """A difference in one bit would have grown in 600 steps; inputs reach far beyond +-1."""
@@ -146,7 +146,7 @@ def image(rng, padding, stride, kernel=5):
     return [first, norm, second]
 
 
-@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+@pytest.mark.parametrize("arithmetic", EXACT)
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_convolutions_stay_on_the_rules_bits(name, arithmetic):
     """Through the whole of their memory and around its ring more than once; inputs reach far beyond +-1."""

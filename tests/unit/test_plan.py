@@ -100,7 +100,7 @@ def test_layers_that_do_not_fit_are_refused(layers, match):
 
 
 def test_unknown_arithmetic():
-    with pytest.raises(ValueError, match="arithmetic: expected one of eigen, stl, xsimd, found 'blas'"):
+    with pytest.raises(ValueError, match="arithmetic: expected one of eigen, stl, xsimd, fast, int16, int8, found 'blas'"):
         build_plan([random_layer("dense", 3, 4, RNG)], "blas")
 
 

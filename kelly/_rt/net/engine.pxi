@@ -12,8 +12,9 @@ source  RTNeural's dynamic API with the Eigen, STL and XSIMD backends, operation
 """
 
 from cpython.pycapsule cimport PyCapsule_New
-from libc.math cimport INFINITY, copysignf, expf, fabsf, tanhf
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.math cimport INFINITY, NAN, copysignf, expf, fabsf, tanhf
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from kelly._rt.net._table cimport *
@@ -27,9 +28,22 @@ cdef extern from *:
     #define KELLY_PREFETCH(p) ((void)0)
     #endif
     #define KELLY_ONE 1.0f /* a bare 1 would make the sum a double's */
+    #if defined(__FMA__) && defined(__GNUC__)
+    #define KELLY_FUSED(a, b, c) __builtin_fmaf((a), (b), (c))
+    #else
+    #define KELLY_FUSED(a, b, c) ((a) * (b) + (c))
+    #endif
     """
     const float ONE "KELLY_ONE"
+    float KELLY_FUSED(float a, float b, float c) noexcept nogil
     void KELLY_PREFETCH(const void* p) noexcept nogil
+
+cdef extern from "quantised.h":
+    int kelly_dot8_kind() noexcept nogil
+    void kelly_dot16(const int16_t* w, const float* x, ptrdiff_t columns, int width, float* acc) noexcept nogil
+    void kelly_dot8(int kind, const int8_t* w, const uint8_t* q, ptrdiff_t groups, int width, int32_t* high, int32_t* low) noexcept nogil
+
+cdef int dot8_kind = kelly_dot8_kind()
 
 cdef enum:
     TAIL_PANEL = 16
@@ -40,9 +54,14 @@ cdef enum:
     PACKET = 4  # lanes of an SSE2 packet: how far Eigen's and xsimd's own exp reach, the rest calls libm
 
 
+cdef union float_bits:
+    float f
+    int32_t i
+
+
 # ---------------------------------------------------------------- products
 
-cdef inline const float* add_products(const float* w, const float* x, Py_ssize_t n, const int width, const bint ahead, float* acc) noexcept nogil:
+cdef inline const float* add_products(const float* w, const float* x, Py_ssize_t n, const int width, const bint ahead, const bint fused, float* acc) noexcept nogil:
     """acc[j] += sum over n inputs of x[k] * w[k][j], in order; returns the weights behind."""
     cdef Py_ssize_t k
     cdef int j
@@ -53,7 +72,7 @@ cdef inline const float* add_products(const float* w, const float* x, Py_ssize_t
             for j in range(0, width, 16):
                 KELLY_PREFETCH(w + AHEAD + j)
         for j in range(width):
-            acc[j] += xk * w[j]
+            acc[j] = KELLY_FUSED(xk, w[j], acc[j]) if fused else acc[j] + xk * w[j]
         w += width
     return w
 
@@ -63,13 +82,13 @@ cdef inline const float* panel_plain(const float* w, const float* x, Py_ssize_t 
     cdef int j
     for j in range(width):
         acc[j] = 0
-    w = add_products(w, x, columns, width, ahead, acc)
+    w = add_products(w, x, columns, width, ahead, False, acc)
     for j in range(used):
         y[j] = acc[j]
     return w
 
 
-cdef inline const float* panel_blocks(const float* w, const float* x, Py_ssize_t columns, const int width, const bint ahead, const int block, float* y, Py_ssize_t used) noexcept nogil:
+cdef inline const float* panel_blocks(const float* w, const float* x, Py_ssize_t columns, const int width, const bint ahead, const int block, const bint fused, float* y, Py_ssize_t used) noexcept nogil:
     """Eigen's order: each block of inputs is summed from zero, then added.  ``block`` must be a constant."""
     cdef float total[PANEL]
     cdef float acc[PANEL]
@@ -80,14 +99,14 @@ cdef inline const float* panel_blocks(const float* w, const float* x, Py_ssize_t
     for b in range(columns // block):
         for j in range(width):
             acc[j] = 0
-        w = add_products(w, x, block, width, ahead, acc)
+        w = add_products(w, x, block, width, ahead, fused, acc)
         x += block
         for j in range(width):
             total[j] += acc[j]
     if columns % block:
         for j in range(width):
             acc[j] = 0
-        w = add_products(w, x, columns % block, width, ahead, acc)
+        w = add_products(w, x, columns % block, width, ahead, fused, acc)
         for j in range(width):
             total[j] += acc[j]
     for j in range(used):
@@ -105,7 +124,7 @@ cdef inline const float* panel_segments(const float* w, const float* x, const Py
     for s in range(3):
         for j in range(width):
             acc[j] = 0
-        w = add_products(w, x, lengths[s], width, ahead, acc)
+        w = add_products(w, x, lengths[s], width, ahead, False, acc)
         x += lengths[s]
         for j in range(width):
             total[j] += acc[j]
@@ -116,9 +135,11 @@ cdef inline const float* panel_segments(const float* w, const float* x, const Py
 
 cdef inline const float* one_panel(const float* w, const float* x, Py_ssize_t columns, const int width, const bint ahead, int order, const Py_ssize_t* lengths, float* y, Py_ssize_t used) noexcept nogil:
     if order == ORDER_BLOCKS_16:
-        return panel_blocks(w, x, columns, width, ahead, 16, y, used)
+        return panel_blocks(w, x, columns, width, ahead, 16, False, y, used)
     if order == ORDER_BLOCKS_4:
-        return panel_blocks(w, x, columns, width, ahead, 4, y, used)
+        return panel_blocks(w, x, columns, width, ahead, 4, False, y, used)
+    if order == ORDER_FAST:
+        return panel_blocks(w, x, columns, width, ahead, 16, True, y, used)
     if order == ORDER_SEGMENTS:
         return panel_segments(w, x, lengths, width, ahead, y, used)
     return panel_plain(w, x, columns, width, ahead, y, used)
@@ -290,9 +311,106 @@ cdef void chunked_product(const float* w, Py_ssize_t w_columns, Py_ssize_t skipp
         rows -= used
 
 
-cdef void product(const float* w, const float* x, Py_ssize_t columns, Py_ssize_t rows, int order, const Py_ssize_t* lengths, bint ahead, float* y) noexcept nogil:
-    """y[rows] = packed matrix times x[columns]."""
-    if order >= ORDER_STARTED:
+# ---------------------------------------------------------------- quantised products
+
+cdef inline Py_ssize_t padded_rows(Py_ssize_t rows) noexcept nogil:
+    """plan.packed_rows()"""
+    cdef Py_ssize_t rest = rows % TAIL_PANEL
+    return rows - rest + (0 if rest == 0 else LAST_PANEL if rest <= LAST_PANEL else TAIL_PANEL)
+
+
+cdef void product_int16(const int16_t* w, const float* x, Py_ssize_t columns, Py_ssize_t rows, const float* extra, float* y) noexcept nogil:
+    cdef const float* scale = extra
+    cdef const float* bias = extra + padded_rows(rows)
+    cdef float acc[PANEL]
+    cdef Py_ssize_t used, width
+    cdef int j
+    while rows > 0:
+        width = PANEL if rows >= PANEL else TAIL_PANEL if rows > LAST_PANEL else LAST_PANEL
+        used = width if width < rows else rows
+        if width == PANEL:
+            kelly_dot16(w, x, columns, PANEL, acc)
+        elif width == TAIL_PANEL:
+            kelly_dot16(w, x, columns, TAIL_PANEL, acc)
+        else:
+            kelly_dot16(w, x, columns, LAST_PANEL, acc)
+        for j in range(<int>used):
+            y[j] = acc[j] * scale[j] + bias[j]
+        w += columns * width
+        scale += used
+        bias += used
+        y += used
+        rows -= used
+
+
+cdef float quantise(const float* x, Py_ssize_t n, uint8_t* q) noexcept nogil:
+    """4032 * x / max|x|, rounded, as two digits: 64 * high + low, each stored with 64 added.
+
+    q        uint8[groups of four inputs][digit][4], padded with zeros (64)
+    returns  max|x| / 4032, what one step is worth; NaN if x is not finite
+    """
+    cdef const int32_t* bits = <const int32_t*>x
+    cdef int32_t largest = 0, magnitude, whole, high
+    cdef float_bits u
+    cdef float inverse = 0
+    cdef Py_ssize_t k, i, groups = (n + 3) // 4
+    for k in range(n):  # floats without a sign are ordered as their bits
+        magnitude = bits[k] & 0x7FFFFFFF
+        largest = magnitude if magnitude > largest else largest
+    u.i = largest
+    if largest < 0x7F800000 and u.f > <float>1e-30:
+        inverse = <float>4032 / u.f
+    if inverse == 0 or n % 4:
+        memset(q + 8 * (groups - 1) if inverse != 0 else q, 64, 8 if inverse != 0 else 8 * groups)
+    if inverse == 0:
+        return NAN if largest >= 0x7F800000 else 0
+    for k in range(n // 4):
+        for i in range(4):
+            whole = <int32_t>(x[4 * k + i] * inverse + <float>4096.5) - 4096
+            high = (whole + 32) >> 6
+            q[8 * k + i] = <uint8_t>(high + 64)
+            q[8 * k + 4 + i] = <uint8_t>(whole - 64 * high + 64)
+    for k in range(n // 4 * 4, n):
+        whole = <int32_t>(x[k] * inverse + <float>4096.5) - 4096
+        high = (whole + 32) >> 6
+        q[8 * (groups - 1) + k % 4] = <uint8_t>(high + 64)
+        q[8 * (groups - 1) + 4 + k % 4] = <uint8_t>(whole - 64 * high + 64)
+    return u.f / <float>4032
+
+
+cdef void product_int8(const int8_t* w, const float* x, Py_ssize_t columns, Py_ssize_t rows, const float* extra, uint8_t* q, float* y) noexcept nogil:
+    cdef Py_ssize_t padded = padded_rows(rows), groups = (columns + 3) // 4, used, width
+    cdef const float* scale = extra
+    cdef const float* bias = extra + padded
+    cdef const int32_t* correction = <const int32_t*>(extra + 2 * padded)
+    cdef float step = quantise(x, columns, q)
+    cdef int32_t[PANEL] high, low
+    cdef int j
+    while rows > 0:
+        width = PANEL if rows >= PANEL else TAIL_PANEL if rows > LAST_PANEL else LAST_PANEL
+        used = width if width < rows else rows
+        kelly_dot8(dot8_kind, w, q, groups, <int>width, high, low)
+        for j in range(<int>used):
+            y[j] = (<float>64 * <float>(high[j] - correction[j]) + <float>(low[j] - correction[j])) * (scale[j] * step) + bias[j]
+        w += 4 * groups * width
+        scale += used
+        bias += used
+        correction += used
+        y += used
+        rows -= used
+
+
+cdef void product(const float* w, const float* x, Py_ssize_t columns, Py_ssize_t rows, int order, const Py_ssize_t* lengths, bint ahead, const float* extra, float* q, float* y) noexcept nogil:
+    """y[rows] = packed matrix times x[columns].
+
+    lengths   of the segments, where the order has some
+    extra, q  scales and biases, and room for quantised activations, where the matrix is quantised
+    """
+    if order == ORDER_INT8:
+        product_int8(<const int8_t*>w, x, columns, rows, extra, <uint8_t*>q, y)
+    elif order == ORDER_INT16:
+        product_int16(<const int16_t*>w, x, columns, rows, extra, y)
+    elif order >= ORDER_STARTED and order != ORDER_FAST:
         chunked_product(w, columns, 0, x, columns, rows, order, lengths, 0, NULL, y)
     elif ahead:
         all_panels(w, x, columns, rows, True, order, lengths, y)
@@ -301,11 +419,6 @@ cdef void product(const float* w, const float* x, Py_ssize_t columns, Py_ssize_t
 
 
 # ---------------------------------------------------------------- activations
-
-cdef union float_bits:
-    float f
-    int32_t i
-
 
 cdef inline float power_of_two(int32_t e) noexcept nogil:
     """2^e for e in -126..127, by its bits."""
@@ -456,8 +569,11 @@ cdef inline Py_ssize_t own_exp(float* y, Py_ssize_t n, int arithmetic) noexcept 
         return 0
     if arithmetic == ARITHMETIC_XSIMD:
         exp_x_vector(y, n // PACKET * PACKET)
-    else:
+    elif arithmetic == ARITHMETIC_EIGEN:
         exp_vector(y, n // PACKET * PACKET)
+    else:  # no library to follow
+        exp_vector(y, n)
+        return n
     return n // PACKET * PACKET
 
 
@@ -498,12 +614,16 @@ cdef inline void relu_vector(float* y, Py_ssize_t n, int arithmetic) noexcept no
 
 
 cdef inline void elu_vector(float* y, Py_ssize_t n, int arithmetic) noexcept nogil:
+    """Eigen's backend calls libm here throughout, as STL's does."""
     cdef float e[EXP_BLOCK]
-    cdef Py_ssize_t i, m, full = n // PACKET * PACKET if arithmetic == ARITHMETIC_XSIMD else 0
+    cdef Py_ssize_t i, m, full = 0
+    if arithmetic != ARITHMETIC_STL and arithmetic != ARITHMETIC_EIGEN:
+        full = n // PACKET * PACKET if arithmetic == ARITHMETIC_XSIMD else n
     n -= full
     while full > 0:
         m = full if full < EXP_BLOCK else EXP_BLOCK
-        exp_x_block(y, e, m)
+        memcpy(e, y, m * sizeof(float))
+        own_exp(e, m, arithmetic)
         for i in range(m):
             y[i] = y[i] if y[i] > 0 else e[i] - ONE
         y += m
@@ -599,12 +719,17 @@ cdef void activate(float* y, Py_ssize_t n, int activation, int arithmetic) noexc
 
 # ---------------------------------------------------------------- layers
 
+cdef inline Py_ssize_t bias_columns(int arithmetic) noexcept nogil:
+    """1 where the bias is a row of the matrix; quantised ones keep it apart, in float32."""
+    return 0 if arithmetic == ARITHMETIC_INT16 or arithmetic == ARITHMETIC_INT8 else 1
+
+
 cdef void run_dense(const int64_t* row, const float* weights, float* work, int arithmetic, bint ahead) noexcept nogil:
     cdef float* y = work + row[COLUMN_Y]
     cdef Py_ssize_t lengths[3]
     lengths[0], lengths[1], lengths[2] = row[COLUMN_INPUTS], 1, 0
-    product(weights + row[COLUMN_W], work + row[COLUMN_X], row[COLUMN_INPUTS] + 1, row[COLUMN_OUTPUTS],
-            <int>row[COLUMN_ORDER], lengths, ahead, y)
+    product(weights + row[COLUMN_W], work + row[COLUMN_X], row[COLUMN_INPUTS] + bias_columns(arithmetic), row[COLUMN_OUTPUTS],
+            <int>row[COLUMN_ORDER], lengths, ahead, weights + row[COLUMN_B], work + row[COLUMN_Q], y)
     activate(y, row[COLUMN_OUTPUTS], <int>row[COLUMN_ACTIVATION], arithmetic)
 
 
@@ -626,8 +751,16 @@ cdef void run_lstm(const int64_t* row, const float* weights, float* work, int ar
     cdef float* h = work + row[COLUMN_H]
     cdef float* c = work + row[COLUMN_C]
     lengths[0], lengths[1], lengths[2] = row[COLUMN_INPUTS], n, 1
-    product(weights + row[COLUMN_W], work + row[COLUMN_X], row[COLUMN_INPUTS] + n + 1, 4 * n,
-            <int>row[COLUMN_ORDER], lengths, ahead, z)
+    if arithmetic == ARITHMETIC_INT8:
+        product(weights + row[COLUMN_W], work + row[COLUMN_X], row[COLUMN_INPUTS], 4 * n, <int>row[COLUMN_ORDER], NULL, ahead,
+                weights + row[COLUMN_B], work + row[COLUMN_Q], z)
+        product(weights + row[COLUMN_W_2], h, n, 4 * n, <int>row[COLUMN_ORDER_2], NULL, ahead,
+                weights + row[COLUMN_B_2], work + row[COLUMN_Q], z + 4 * n)
+        for i in range(4 * n):
+            z[i] += z[4 * n + i]
+    else:
+        product(weights + row[COLUMN_W], work + row[COLUMN_X], row[COLUMN_INPUTS] + n + bias_columns(arithmetic), 4 * n,
+                <int>row[COLUMN_ORDER], lengths, ahead, weights + row[COLUMN_B], NULL, z)
     sigmoid_gates(z, 3, n, arithmetic)
     tanh_vector(z + 3 * n, n, arithmetic)
     for i in range(n):
@@ -642,8 +775,8 @@ cdef void run_lstm(const int64_t* row, const float* weights, float* work, int ar
 cdef void run_gru(const int64_t* row, const float* weights, float* work, int arithmetic, bint ahead) noexcept nogil:
     """Gates z, r, candidate; the reset gate acts on the recurrent product."""
     cdef Py_ssize_t i, n = row[COLUMN_OUTPUTS]
-    cdef bint eigen = arithmetic == ARITHMETIC_EIGEN
-    cdef Py_ssize_t bias = 1 if eigen else 0  # a row of the matrix, or added apart
+    cdef bint joined = arithmetic != ARITHMETIC_STL and arithmetic != ARITHMETIC_XSIMD  # with their bias
+    cdef Py_ssize_t bias = bias_columns(arithmetic) if joined else 0
     cdef Py_ssize_t lengths[3]
     cdef float* a = work + row[COLUMN_Z]
     cdef float* b = a + 3 * n
@@ -652,10 +785,11 @@ cdef void run_gru(const int64_t* row, const float* weights, float* work, int ari
     cdef const float* b1 = b0 + 3 * n
     lengths[0], lengths[1], lengths[2] = row[COLUMN_INPUTS], 0, 0
     product(weights + row[COLUMN_W], work + row[COLUMN_X], row[COLUMN_INPUTS] + bias, 3 * n,
-            <int>row[COLUMN_ORDER], lengths, ahead, a)
+            <int>row[COLUMN_ORDER], lengths, ahead, weights + row[COLUMN_B], work + row[COLUMN_Q], a)
     lengths[0] = n
-    product(weights + row[COLUMN_W_2], h, n + bias, 3 * n, <int>row[COLUMN_ORDER_2], lengths, ahead, b)
-    if eigen:
+    product(weights + row[COLUMN_W_2], h, n + bias, 3 * n, <int>row[COLUMN_ORDER_2], lengths, ahead,
+            weights + row[COLUMN_B_2], work + row[COLUMN_Q], b)
+    if joined:
         for i in range(2 * n):
             a[i] = a[i] + b[i]
         sigmoid_gates(a, 2, n, arithmetic)

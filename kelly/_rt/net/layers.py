@@ -14,13 +14,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-ARITHMETICS = ("eigen", "stl", "xsimd")
-"""What the engine computes; the three name a backend of RTNeural and are bit-exact with it."""
+ARITHMETICS = ("eigen", "stl", "xsimd", "fast", "int16", "int8")
+"""What the engine computes, in code order.
+
+eigen, stl, xsimd  bit-exact with that backend of RTNeural
+fast               float32 in whatever order is fastest, fused where the processor can
+int16              weights in 16 bits, one scale per output, made at load; activations stay float32
+int8               weights in 8 bits, one scale per output; activations in two digits of 7 bits, scaled at every step
+"""
+
+EXACT = ARITHMETICS[:3]
 
 ACTIVATIONS = ("", "tanh", "relu", "sigmoid", "softmax", "elu")
 """Activation names in code order; elu has alpha 1, softmax subtracts no maximum."""
 
-ORDERS = ("plain", "blocks_16", "blocks_4", "segments", "started", "redux", "lanes", "taps")
+ORDERS = ("plain", "blocks_16", "blocks_4", "segments", "started", "redux", "lanes", "taps", "fast", "int16", "int8")
 """How a matrix product adds up one output: if nothing else is said, products in index order from zero.
 
 plain      one sum
@@ -31,6 +39,9 @@ started    one sum that starts at the bias
 redux      Eigen's reduction: eight interleaved sums, combined pairwise, then the tail
 lanes      segments, each of four interleaved sums that are added one after the other, then the tail
 taps       the bias, then one such sum per tap of the kernel
+fast       blocks_16, fused where the processor can
+int16      one sum of float times integer, fused where the processor can, then scale and bias
+int8       a sum of integers, then scale and bias
 """
 
 COLUMNS = (
@@ -43,13 +54,15 @@ COLUMNS = (
     "x",  # work offset of the input; the layer before writes here
     "y",  # work offset of the output
     "w",  # weight offset of the first product
-    "w_2",  # weight offset of the second product
-    "b",  # weight offset of what is not in a product: biases that are added apart, alpha, moments
+    "w_2",  # weight offset of the second product; lstm: int8 only
+    "b",  # weight offset of what is not in a product: biases that are added apart, scales, alpha, moments
+    "b_2",  # the same of the second product
     "h",  # work offset of the hidden state; conv1d: past inputs; conv2d: outputs begun and not yet finished
     "c",  # work offset of the cell state
     "z",  # work offset of the products' results; conv1d: the gathered window
     "one",  # work offset of the constant 1 that the bias is multiplied by; -1: none
     "one_2",  # the same behind h
+    "q",  # work offset of activations in digits of 7 bits
     "at",  # work offset of the ring's place in h, an int32
     "span",  # rows of the ring in h
     "taps",  # of the kernel, in time

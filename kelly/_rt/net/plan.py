@@ -38,18 +38,26 @@ ALIGN = 16  # floats: one cache line
 TAIL_PANEL, LAST_PANEL = 16, 4
 EIGEN_ONE_BLOCK_BELOW = 128  # columns
 EIGEN_SMALL_ROWS_BYTES = 32000
+ZERO_POINT = 64  # what 0 is among 7-bit digits
+MAX_INT8_COLUMNS = 1 << 17  # 127 * 127 times as many stays below 2^31
 
 F32: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One packed matrix: ``parts`` stacked along the inputs give (columns, rows), rows being outputs."""
+    """One packed matrix: ``parts`` stacked along the inputs give (columns, rows), rows being outputs.
+
+    bits, extra, bias  of a quantised matrix: 16 or 8, and the place of its scales, biases and (8) corrections
+    """
 
     offset: int
     columns: int
     rows: int
     parts: tuple[F32, ...]
+    bits: int = 32
+    extra: int = -1
+    bias: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,10 @@ class Plan:
         """Write every weight into ``arena``, float32 (weights_size,), for panels ``panel`` outputs wide."""
         arena[:] = 0
         for product in self.products:
-            _pack_product(product, panel, arena)
+            if product.bits == 32:
+                _pack_product(product, panel, arena)
+            else:
+                _pack_quantised(product, panel, arena)
         for offset, bias in self.biases:
             arena[offset : offset + bias.size] = bias
 
@@ -110,16 +121,51 @@ def _pack_product(product: Product, panel: int, arena: F32) -> None:
         output += used
 
 
+def quantised(matrix: F32, bits: int) -> tuple[NDArray[np.int32], F32]:
+    """Whole numbers and one scale per output: matrix (columns, rows) ~ integers * scale.
+
+    bits  16: -32767..32767, 8: -127..127
+    """
+    largest = (1 << (bits - 1)) - 1
+    scale = (np.abs(matrix).max(axis=0, initial=0) / largest).astype(np.float32)
+    divisor = np.where(scale > 0, scale, 1).astype(np.float64)
+    return np.clip(np.rint(matrix / divisor), -largest, largest).astype(np.int32), scale
+
+
+def _pack_quantised(product: Product, panel: int, arena: F32) -> None:
+    """``[panel][input][output]`` int16, or ``[panel][four inputs][output][4]`` int8; then what is per output."""
+    integers, scale = quantised(np.vstack(product.parts), product.bits)
+    padded = packed_rows(product.rows)
+    extra = arena[product.extra : product.extra + 3 * padded].reshape(3, padded)
+    extra[0, : product.rows] = scale
+    if product.bias is not None:
+        extra[1, : product.rows] = product.bias
+    inputs_apart = 4 if product.bits == 8 else 1
+    groups = -(-product.columns // inputs_apart)
+    if product.bits == 8:
+        extra[2].view(np.int32)[: product.rows] = ZERO_POINT * integers.sum(axis=0)
+    dtype: Any = np.int16 if product.bits == 16 else np.int8
+    place, output = arena[product.offset :].view(dtype), 0
+    for width, used in panels(product.rows, panel):
+        block = np.zeros((groups * inputs_apart, width), dtype)
+        block[: product.columns, :used] = integers[:, output : output + used]
+        place[: block.size] = block.reshape(groups, inputs_apart, width).transpose(0, 2, 1).ravel()
+        place, output = place[block.size :], output + used
+
+
 def product_order(columns: int, rows: int, arithmetic: str) -> str:
     """How Eigen's matrix-vector product splits its sums; ``columns`` counts the bias, ``rows`` all outputs.
 
     source  Eigen 3.4.90, general_matrix_vector_product, as seen through its results
     """
-    if arithmetic == "xsimd":
-        return "lanes"
+    if arithmetic in _ORDER:
+        return _ORDER[arithmetic]
     if arithmetic != "eigen" or columns < EIGEN_ONE_BLOCK_BELOW or rows == 1:
         return "plain"
     return "blocks_16" if rows * 4 < EIGEN_SMALL_ROWS_BYTES else "blocks_4"
+
+
+_ORDER = {"xsimd": "lanes", "fast": "fast", "int16": "int16", "int8": "int8"}
 
 
 class _Arena:
@@ -136,7 +182,7 @@ class _Arena:
 
 class _Builder:
     def __init__(self, arithmetic: str) -> None:
-        self.arithmetic = arithmetic
+        self.arithmetic, self.quantised = arithmetic, arithmetic.startswith("int")
         self.weights, self.work = _Arena(), _Arena()
         self.products: list[Product] = []
         self.biases: list[tuple[int, F32]] = []
@@ -146,6 +192,17 @@ class _Builder:
         offset = self.weights.take(columns * packed_rows(rows))
         self.products.append(Product(offset, columns, rows, parts))
         return offset
+
+    def quantised_product(self, row: dict[str, int], rows: int, bias: F32 | None, *parts: F32, second: bool = False) -> None:
+        """A product in 16 or 8 bits; its bias stays float32."""
+        columns = sum(len(part) for part in parts)
+        bits = 8 if self.arithmetic == "int8" and columns <= MAX_INT8_COLUMNS else 16
+        padded = packed_rows(rows)
+        size = -(-columns // 4) * padded if bits == 8 else -(-columns * padded // 2)
+        offset, extra = self.weights.take(size), self.weights.take(3 * padded)
+        self.products.append(Product(offset, columns, rows, parts, bits, extra, bias))
+        row |= {"w_2": offset, "b_2": extra} if second else {"w": offset, "b": extra}
+        row["order_2" if second else "order"] = ORDERS.index(f"int{bits}")
 
     def order(self, columns: int, rows: int) -> int:
         return ORDERS.index(product_order(columns, rows, self.arithmetic))
@@ -159,6 +216,8 @@ class _Builder:
             "inputs": layer.in_size,
             "outputs": layer.out_size,
         }
+        if self.arithmetic == "int8":
+            row["q"] = self.work.take(2 * -(-max(layer.in_size, layer.out_size) // 4))
         getattr(self, "_" + OPCODES[LAYERS[layer.type].opcode])(layer, row)
         return row
 
@@ -166,6 +225,9 @@ class _Builder:
         inputs, outputs = layer.in_size, layer.out_size
         bias = layer.weights[1] if len(layer.weights) > 1 else np.zeros(outputs, np.float32)
         row["x"] = self.work.take(inputs + 1)
+        if self.quantised:
+            self.quantised_product(row, outputs, bias, layer.weights[0])
+            return
         row["one"] = row["x"] + inputs
         row["w"] = self.product(outputs, layer.weights[0], bias[None, :])
         row["order"] = self.order(inputs + 1, outputs)
@@ -175,9 +237,16 @@ class _Builder:
         matrices = [_gates(array, hidden, (1, 0, 3, 2)) for array in layer.weights]  # i f c o -> f i o c
         row["x"] = self.work.take(inputs + hidden + 1)
         row["h"] = row["x"] + inputs
-        row["one"] = row["h"] + hidden
         row["c"] = self.work.take(hidden)
-        row["z"] = self.work.take(4 * hidden)
+        row["z"] = self.work.take(8 * hidden if self.arithmetic == "int8" else 4 * hidden)
+        if self.arithmetic == "int16":
+            self.quantised_product(row, 4 * hidden, matrices[2][0], *matrices[:2])
+            return
+        if self.arithmetic == "int8":  # x and h have scales of their own
+            self.quantised_product(row, 4 * hidden, matrices[2][0], matrices[0])
+            self.quantised_product(row, 4 * hidden, None, matrices[1], second=True)
+            return
+        row["one"] = row["h"] + hidden
         row["w"] = self.product(4 * hidden, *matrices)
         row["order"] = ORDERS.index("segments") if self.arithmetic == "stl" else self.order(inputs + hidden + 1, 4 * hidden)
 
@@ -185,11 +254,15 @@ class _Builder:
         inputs, hidden = layer.in_size, layer.out_size
         kernel, recurrent, bias = layer.weights
         row["x"] = self.work.take(inputs + 1)
-        row["one"] = row["x"] + inputs
         row["h"] = self.work.take(hidden + 1)
-        row["one_2"] = row["h"] + hidden
         row["z"] = self.work.take(6 * hidden)
-        if self.arithmetic == "eigen":
+        if self.quantised:
+            self.quantised_product(row, 3 * hidden, bias[0], kernel)
+            self.quantised_product(row, 3 * hidden, bias[1], recurrent, second=True)
+            return
+        row["one"] = row["x"] + inputs
+        row["one_2"] = row["h"] + hidden
+        if self.arithmetic in ("eigen", "fast"):
             row["w"] = self.product(3 * hidden, kernel, bias[:1])
             row["w_2"] = self.product(3 * hidden, recurrent, bias[1:])
         else:  # the biases join only after both products were added
@@ -216,7 +289,7 @@ class _Builder:
         offsets = [self.product(made, windows[:, g * made : (g + 1) * made]) for g in range(groups)]
         row["w"], row["w_step"] = offsets[0], offsets[1] - offsets[0] if groups > 1 else 0
         row["b"] = self.apart(bias)
-        row["order"] = ORDERS.index({"eigen": "redux", "stl": "started", "xsimd": "taps"}[self.arithmetic])
+        row["order"] = ORDERS.index({"stl": "started", "xsimd": "taps"}.get(self.arithmetic, "redux"))
 
     def _conv2d(self, layer: LayerSpec, row: dict[str, int]) -> None:
         """One matrix per time tap, oldest first; every step adds its share to the outputs of steps to come."""
@@ -235,7 +308,7 @@ class _Builder:
         offsets = [self.product(row["filters_out"], tap.reshape(-1, row["filters_out"])) for tap in kernel]
         row["w"], row["w_step"] = offsets[0], offsets[1] - offsets[0] if len(offsets) > 1 else 0
         row["b"] = self.apart(bias)
-        row["order"] = ORDERS.index({"eigen": "redux", "stl": "started", "xsimd": "taps"}[self.arithmetic])
+        row["order"] = ORDERS.index({"stl": "started", "xsimd": "taps"}.get(self.arithmetic, "redux"))
 
     def ring(self, row: dict[str, int], width: int) -> None:
         """Room for ``span`` rows of ``width`` floats and for the place in them."""
