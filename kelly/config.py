@@ -33,7 +33,7 @@ class AudioConfig:
 
     input         "auto", "demo", "file:PATH", or an unambiguous part of a device's name
     channel       1-based input channel; None mixes all of a file, the first two of a device
-    gate_db       dBFS below which nobody plays, -120..0
+    gate_db       dBFS below which nobody plays, -119..-1
     block_frames  frames per callback; 0 lets the driver choose
     tail_s        silence after the last frame of a file, in which the phrase ends, 0..60
     patience_s    how long a device that went is waited for, 0..3600
@@ -269,7 +269,7 @@ NAMED = r"(?!\s*$|file:\s*$)(?s:.+)"  # an empty name would be part of every nam
 SETTINGS = (
     Setting("audio.input", "audio_in", _text(pattern=NAMED, meaning="a device, file:PATH, demo or auto")),
     Setting("audio.channel", "audio_channel", _number(1, 64, whole=True)),
-    Setting("audio.gate_db", "gate", _number(-120, 0)),
+    Setting("audio.gate_db", "gate", _number(-119, -1)),  # -120 dBFS is what silence measures
     Setting("audio.block_frames", "block", _number(0, 8192, whole=True)),
     Setting("audio.tail_s", "tail", _number(0, 60)),
     Setting("audio.patience_s", "patience", _number(0, 3600)),

@@ -37,7 +37,7 @@ MUSIC = (
     click.option("--seed", metavar="N", help="Seed of every random draw; the same seed plays the same notes."),
     click.option("--look-ahead", metavar="MS", help="Plan notes at least this far ahead; default 20."),
     click.option("--latency-ms", metavar="MS", help="Planned notes leave so much early; `kelly doctor --loop` measures how much."),
-    click.option("--reflex", metavar="NOTE", help="Strike this MIDI note at every onset at once; off by default."),
+    click.option("--reflex", metavar="NOTE", help="Strike this MIDI note at every onset at once, on channel 16 (the next free one below where a part has it); off by default."),
     click.option("--midi-channel", metavar="PART=N", multiple=True, help="MIDI channel of a part: bass=3. Repeatable."),
     click.option("--program", metavar="PART=N", multiple=True, help="General MIDI program, 0..127, of a part. Repeatable."),
 )

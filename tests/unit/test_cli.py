@@ -307,3 +307,11 @@ def test_a_render_without_a_note_says_so(tmp_path, capsys, value, repaired):
     assert "nothing was played: was anything" in err
     assert "-60 dBFS" in err
     assert (f"{repaired} samples are no numbers" in err) == bool(repaired)
+
+
+@pytest.mark.parametrize("bound", ["--gate=-119", "--gate=-1", "--tempo=30", "--tempo=300", "--look-ahead=5", "--look-ahead=500", "--seed=9223372036854775807"])
+def test_the_bounds_of_a_setting_are_inside(tmp_path, bound):
+    """What the settings let pass, the engine takes: --gate -120 was refused later, as not between -120 and 0."""
+    sound = tmp_path / "take.wav"
+    soundfile.write(sound, np.zeros(4800, np.float32), 48000)
+    assert app.run(["render", str(sound), "-o", "x.mid", "-q", bound]) == 0
