@@ -89,6 +89,16 @@ def random_layer(kind, n_in, n_out, rng, activation="", scale=1.0, bias=True, **
     return LayerSpec(kind, n_in, n_out, activation, tuple(weights), options)
 
 
+def document_of(layers):
+    """RTNeural JSON's objects, for kelly.nets.export.document_bytes."""
+    rows = []
+    for layer in layers:
+        row = {"type": layer.type, "activation": "tanh" if LAYERS[layer.type].gates else layer.activation}
+        weights = [[array[0]] if layer.type == "prelu" else array for array in layer.weights]
+        rows.append(row | {"shape": [None, None, layer.out_size], "weights": weights} | dict(layer.options))
+    return {"in_shape": [None, None, layers[0].in_size], "layers": rows}
+
+
 def network(layers, arithmetic="eigen", isa=None):
     return Network(build_plan(layers, arithmetic), isa)
 

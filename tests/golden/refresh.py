@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly._rt.net.layers import EXACT
 from tests.float32 import ulps
 from tests.golden.build import build, to_json
 from tests.golden.libm import bar
@@ -27,8 +28,9 @@ EXIT_DIFFERENT = 5
 
 
 def programs(setting):
-    """``"eigen=PATH,stl=PATH"`` -> {backend: path}."""
-    return dict(item.strip().split("=", 1) for item in setting.split(",") if item.strip())
+    """``"eigen=PATH,stl=PATH"`` -> {backend: path}; a path alone is Eigen's, RTNeural's default."""
+    items = [item.strip() for item in setting.split(",") if item.strip()]
+    return dict(item.split("=", 1) if item.partition("=")[0] in EXACT else ("eigen", item) for item in items)
 
 
 def difference(name, backend, got, want):
@@ -51,7 +53,7 @@ def compare_with_kelly():
     for name in RUNNABLE:
         case = CASES[name]
         x = np.fromfile(GOLDEN / name / "input.f32", "<f4").reshape(-1, case["in_size"])
-        for arithmetic in ("eigen", "stl", "xsimd"):
+        for arithmetic in EXACT:
             got = run_steps(network(golden_specs(name), arithmetic), x, case["reset_every"])
             different |= difference(name, arithmetic, got, old_output(case, arithmetic))
     return different

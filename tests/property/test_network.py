@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kelly._rt.net.layers import ACTIVATIONS, EXACT, LAYERS
+from kelly.nets.export import document_bytes
+from kelly.nets.json import parse_model
 from tests.float32 import Float32Network, ulps
 from tests.golden.libm import same_bits
-from tests.nets import ENGINES, EXACT_ENGINES, ISAS, network, random_layer, run_steps
+from tests.nets import ENGINES, EXACT_ENGINES, ISAS, document_of, network, random_layer, run_steps
 
 SIZES = st.one_of(st.integers(1, 40), st.sampled_from([63, 64, 65, 127, 128, 129, 130, 144, 200]))
 SCALES = st.sampled_from([0.01, 1.0, 5.0, 40.0])
@@ -44,6 +46,20 @@ def test_the_bits_are_those_of_the_rules(stack, scale, arithmetic):
     want = Float32Network(layers, arithmetic)(x)
     for isa in ISAS:
         assert ulps(run_steps(network(layers, arithmetic, isa), x), want).max() == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(stack=stacks())
+def test_a_file_keeps_every_bit(stack):
+    """Shortest decimals and back: weights, sizes, activations and options are what they were."""
+    layers, _ = stack
+    model, faults = parse_model(document_bytes(document_of(layers)))
+    assert faults == []
+    for read, written in zip(model.layers, layers, strict=True):
+        assert (read.type, read.in_size, read.out_size, read.activation) == (
+            written.type, written.in_size, written.out_size, written.activation)
+        assert dict(read.options) == dict(written.options)
+        assert all(ulps(a, b).max(initial=0) == 0 for a, b in zip(read.weights, written.weights, strict=True))
 
 
 @settings(max_examples=40, deadline=None)
