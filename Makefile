@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := $(shell find kelly/_rt -name '*.pyx' -o -name '*.pxi' -o -name '*.h') kelly/_rt/contract.py kelly/_rt/layout.py kelly/_rt/net/layers.py \
 	$(shell find kelly/_rt -name '*.pxd' ! -name '_contract.pxd' ! -name '_layout.pxd' ! -name '_table.pxd')
 
-.PHONY: run test check bench golden docs clean
+.PHONY: run test check bench reliability soak golden docs clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.built
@@ -26,6 +26,13 @@ check: $(VENV)/.built $(VENV)/.tested
 
 bench: $(VENV)/.built $(VENV)/.tested
 	$(BIN)/python -m pytest -s -m '' benchmarks
+
+reliability: $(VENV)/.built $(VENV)/.tested
+	$(BIN)/python -m pytest -m 'not reference' --reliability docs/reliability.md tests
+
+HOURS ?= 8
+soak: $(VENV)/.built $(VENV)/.tested
+	KELLY_SOAK_S=$$(($(HOURS) * 3600)) $(BIN)/python -m pytest -s -m slow -k soak tests/live/test_load.py
 
 golden: $(VENV)/.built $(VENV)/.tested
 	$(BIN)/python -m tests.golden.refresh

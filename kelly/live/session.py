@@ -53,6 +53,7 @@ from kelly.nets.processor import MultiModelProcessor, RuledNetwork, load_file
 TICKS, EVENTS, OUT = 256, 4096, 8192  # ring sizes; 256 ticks are ten seconds
 JOIN_S = 1.0
 DRAIN_S = 0.05  # two periods of any server, until what was sent has left
+KNOTS = 1024
 LOOK_S = 0.1  # how often the watch looks whether the device is still there, and whether it is back
 LOST_S = 2.0  # a device whose callback stands still this long is gone
 FINISH_S = 3.0  # what was planned when a recorded session is ended is still played, but no longer than this
@@ -167,7 +168,8 @@ class Session:
         self._reload_lock = threading.Lock()
         self._command_lock = threading.Lock()  # several callers, one producer; no real-time thread takes it
         self._switch_interval_s = 0.0
-        self.receipts: list[Any] = []
+        self.receipts: deque[Any] = deque(maxlen=1024)
+        self._writes_a_file = self.take is not None or self.sink.path is not None or not self.realtime
         self.priorities: dict[str, bool] = {}  # per real-time thread: was its priority granted?
         self._threads = [
             threading.Thread(target=target, name=f"kelly-{name}", daemon=True)
@@ -324,6 +326,8 @@ class Session:
             self._newest = tick.copy()
             if len(self._receipts):
                 self.receipts += list(self._receipts.pop())
+            if not self._writes_a_file and len(self._conductor.grid.knots) > KNOTS:
+                del self._conductor.grid.knots[: KNOTS // 2]  # a port needs no tempo map, and a night of it is megabytes
 
     def _push(self, events: Any) -> None:
         """Events to the performer; a file's wait for room, a device's for half a second."""

@@ -87,10 +87,10 @@ def jack_server(tmp_path_factory):
 class Stage:
     """stage.py as a subprocess."""
 
-    def __init__(self, server, wav, recording):
+    def __init__(self, server, wav, recording, *more):
         self.recording = recording
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("stage.py")), server.name, str(wav), str(recording)],
+            [sys.executable, str(Path(__file__).with_name("stage.py")), server.name, str(wav), str(recording), *more],
             env=server.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
         )  # fmt: skip
         assert self.process.stdout.readline().strip() == "ready"
@@ -114,8 +114,8 @@ class Stage:
 def stage(jack_server, tmp_path):
     stages = []
 
-    def start(wav, server=jack_server):
-        stages.append(Stage(server, wav, tmp_path / "midi.json"))
+    def start(wav, server=jack_server, loop=False):
+        stages.append(Stage(server, wav, tmp_path / "midi.json", *(["loop"] if loop else [])))
         return stages[-1]
 
     yield start

@@ -1,6 +1,6 @@
 """A player and a listener on a JACK server, in a process of its own: plays a WAV, records MIDI.
 
-    python stage.py SERVER WAV RECORDING.json
+    python stage.py SERVER WAV RECORDING.json [loop]
 
 Starts to play once somebody listens to its output, connects the MIDI outputs that appear to its input,
 and on a line on stdin (or its end) writes what arrived: [[frame, [bytes]], ...], frames from the first
@@ -16,7 +16,7 @@ import jack
 import soundfile
 
 
-def main(server, wav, recording):
+def main(server, wav, recording, loop=""):
     sound, rate = soundfile.read(wav, dtype="float32", always_2d=True)
     sound = sound.mean(axis=1).astype("float32")
     client = jack.Client("stage", servername=server, no_start_server=True)
@@ -31,6 +31,8 @@ def main(server, wav, recording):
         for offset, data in into.incoming_midi_events():
             received.append((place[1] + offset, list(bytes(data))))
         if listened.is_set():
+            if loop:
+                place[0] %= len(sound)
             piece = sound[place[0] : place[0] + frames]
             buffer[: len(piece)] = piece
             place[0] += frames

@@ -5,6 +5,7 @@
     python under_load.py mend               a native JACK port whose listener goes and comes back
     python under_load.py listen             a clock and a pedal from a JACK port to kelly's own input
     python under_load.py wait               a native JACK port; says when its server has gone, then lets go
+    python under_load.py kelly ARGS         the command itself
 """
 
 import json
@@ -107,5 +108,10 @@ def listen():
 
 if __name__ == "__main__":
     what, *number = sys.argv[1:]
+    if what == "kelly":
+        from kelly.cli.app import run
+
+        threading.Thread(target=burn, daemon=True).start()
+        sys.exit(run(number))
     result = {"metronome": metronome, "session": session, "wait": wait, "mend": mend, "listen": listen}[what](*map(int, number))
     print(json.dumps(result), flush=True)

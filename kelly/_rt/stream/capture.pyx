@@ -84,6 +84,11 @@ cdef class Capture:
         return kelly_get(&self.capture.blocks)
 
     @property
+    def waiting(self):
+        """Samples that the worker has not taken yet."""
+        return kelly_ring_size(self.capture.audio)
+
+    @property
     def ended(self):
         return kelly_get(&self.capture.ended) != 0
 

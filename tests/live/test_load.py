@@ -1,0 +1,123 @@
+"""The command under load: a burnt GIL, hours, and what it costs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+RATE = 48000
+SOAK_S = float(os.environ.get("KELLY_SOAK_S", "180"))
+
+
+@pytest.fixture
+def clicks(tmp_path):
+    """12 s of clicks in threes, 300 ms apart, over quiet fifths: onsets for the reflex, a grid for the rest."""
+    t, rng = np.arange(12 * RATE) / RATE, np.random.default_rng(5)
+    sound = 0.02 * (np.sin(2 * np.pi * 220 * t) + np.sin(2 * np.pi * 330 * t))
+    places = np.arange(RATE // 2, len(sound) - RATE // 10, 14400)
+    for at in places:
+        sound[at : at + 480] += rng.uniform(-0.5, 0.5, 480)
+    soundfile.write(tmp_path / "clicks.wav", sound.astype(np.float32), RATE)
+    return tmp_path / "clicks.wav", places
+
+
+def kelly(server, *words, burning=True, folder=None):
+    program = [str(HERE / "under_load.py"), "kelly"] if burning else ["-m", "kelly"]
+    return subprocess.Popen(
+        [sys.executable, *program, *words], env={**server.env, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}, cwd=folder,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def ended(process):
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    return json.loads(out)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("seconds", [10, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_burnt_gil_costs_no_frame_and_no_note_its_time(jack_server, stage, clicks, tmp_path, reliability, seconds):
+    """Click to MIDI as JACK's own frames tell it; planned notes behind their frame as the performer tells it."""
+    wav, places = clicks
+    player = stage(wav, loop=True)
+    process = kelly(jack_server, "live", "--audio-in", "stage", "--midi-out", "virtual", "--tempo", "100", "--reflex", "76", "--json", folder=tmp_path)
+    time.sleep(seconds + 3)
+    report = ended(process)
+    struck = np.array([frame for frame, data in player.events() if data[0] == 0x9F and data[1] == 76 and data[2]])
+    length = soundfile.info(wav).frames
+    every = np.concatenate([places + k * length for k in range(int(struck.max()) // length + 1)])
+    every = every[(every > struck.min()) & (every < struck.max() - RATE)]
+    latency_ms = (struck[np.searchsorted(struck, every)] - every) / RATE * 1e3  # of each click, its first note
+    p99_ms = float(np.percentile(latency_ms, 99))
+    limit_ms = 4.2 + 2e3 * jack_server.period / RATE
+    planned_ms, dropped = report["notes behind time"]["p99_ms"], report["counters"]["dropped_frames"]
+    passed = dropped == 0 and p99_ms <= limit_ms and planned_ms <= 3.0
+    reliability(
+        "GIL burnt for a minute on a JACK server",
+        f"{seconds} s: {dropped} frames dropped; click to MIDI p50 {np.median(latency_ms):.1f}, p99 {p99_ms:.1f} of "
+        f"{limit_ms:.1f} ms over {len(every)} clicks; planned notes p99 {planned_ms:.2f} ms",
+        passed,
+    )
+    assert dropped == 0
+    assert len(every) > 2 * seconds
+    # Of ten seconds' 35 clicks the 99th percentile is the worst one, and one cycle that a shared machine missed decides.
+    quantile = 99 if seconds >= 60 else 90
+    assert np.percentile(latency_ms, quantile) <= limit_ms, np.percentile(latency_ms, (50, 90, 95, 99))
+    assert planned_ms <= 3.0
+
+
+def seconds_of_processor(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_live_session_leaves_the_processor_to_others(tmp_path, reliability):
+    """The demo, played for eight seconds; on a shared machine the figure includes what cold caches cost."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kelly", "live", "--audio-in", "demo", "--midi-out", "file:x.mid", "-q"], cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    time.sleep(4)
+    before, at = seconds_of_processor(process.pid), time.monotonic()
+    time.sleep(8)
+    share = 100 * (seconds_of_processor(process.pid) - before) / (time.monotonic() - at)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    reliability("processor time of a live session", f"{share:.1f} % of a core at machine load {os.getloadavg()[0]:.1f}", share <= 5)
+    assert share < 10
+
+
+def resident_mb(pid):
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.live
+@pytest.mark.slow
+def test_a_soak_loses_nothing_and_grows_by_nothing(jack_server, stage, clicks, tmp_path, reliability):
+    """`make soak HOURS=8` sets KELLY_SOAK_S; memory is compared after a minute of warming up."""
+    wav, _ = clicks
+    stage(wav, loop=True)
+    process = kelly(jack_server, "live", "--audio-in", "stage", "--midi-out", "virtual", "--json", burning=False, folder=tmp_path)
+    time.sleep(min(60.0, SOAK_S / 3))
+    first_mb, until, most_mb = resident_mb(process.pid), time.monotonic() + SOAK_S, 0.0
+    while time.monotonic() < until:
+        time.sleep(min(5.0, SOAK_S / 10))
+        most_mb = max(most_mb, resident_mb(process.pid))
+    drift_mb = resident_mb(process.pid) - first_mb
+    report = ended(process)
+    dropped, gaps = report["counters"]["dropped_frames"], report["counters"]["gap_frames"]
+    reliability("soak", f"{SOAK_S / 60:.0f} min: {dropped} frames dropped, {gaps} lost by the server, resident memory {drift_mb:+.2f} MB", dropped == 0 and drift_mb < 1)
+    assert dropped == 0
+    assert report["counters"]["open_notes"] == 0
+    assert drift_mb < 1.0, most_mb - first_mb
