@@ -44,6 +44,7 @@ COMMANDS = (
     Row("export", "kelly.cli.export", "Turn a PyTorch network into RTNeural JSON, or a model into ONNX."),
     Row("run", "kelly.cli.run", "Send audio through a network that runs at audio rate."),
     Row("models", "kelly.cli.models", "List the five nets and the files that would answer for them."),
+    Row("train", "kelly.cli.train", "Train the nets, and look at what they would learn from."),
 )
 
 FULL = (errno.ENOSPC, errno.EDQUOT)

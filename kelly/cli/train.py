@@ -1,0 +1,118 @@
+"""``kelly train``: the door to ``training/``, which lies beside the package in a checkout and is not installed."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kelly.cli.console import table
+from kelly.cli.options import JSON, VOICE, console, options
+from kelly.errors import BackendUnavailableError
+
+CHECK_SCHEMA, LIST_SCHEMA = "kelly.train.data.check/1", "kelly.train.data.list/1"
+SHOWN = 10  # corrupt files named in full without -v
+
+
+def training(module: str) -> Any:
+    """A module below ``training``, imported now.
+
+    raises  BackendUnavailableError outside a checkout, with the way to one
+    """
+    root = Path(__file__).resolve().parents[2]
+    if not (root / "training" / "data" / "sets.py").is_file():
+        raise BackendUnavailableError(
+            f"{root / 'training'}: not found; training is not part of the installed package: "
+            "clone kelly's repository, pip install -e '.[train]' there, and run its .venv/bin/kelly train"
+        )
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    return import_module(f"training.{module}")
+
+
+@click.group("train")
+def command() -> None:
+    """Train the nets, and look at what they would learn from."""
+
+
+@command.group("data")
+def data() -> None:
+    """Look at data sets as they lie on disk."""
+
+
+@data.command("list")
+@options(JSON, VOICE)
+def list_sets(**flags: Any) -> int:
+    """List the data sets that kelly reads, what each teaches and its licence."""
+    voice = console(flags)
+    rows = training("data.sets").SETS
+    if voice.json:
+        keys = ("name", "title", "supervises", "evaluates", "licence", "free")
+        voice.report(LIST_SCHEMA, {"sets": [{key: getattr(row, key) for key in keys} for row in rows]})
+        return 0
+    cells = [(row.name, row.title, teaches(row), row.licence, "yes" if row.free else "no") for row in rows]
+    voice.data(table(("name", "data set", "teaches", "licence", "weights may be shipped"), cells))
+    return 0
+
+
+@data.command("check")
+@click.argument("name", metavar="NAME")
+@click.argument("path", metavar="PATH")
+@click.option("--names-only", is_flag=True, help="Read tables and labels, but open no recording and no score.")
+@options(JSON, VOICE)
+def check(name: str, path: str, names_only: bool, **flags: Any) -> int:
+    """Say what is there of a data set: items, splits, labels, corrupt files, licence.
+
+    NAME is one of `kelly train data list`; PATH is the folder that the publisher's archive makes, or for `table` a CSV.
+    A missing file, column or label is an error; unreadable files are counted and named, and would be left out.
+    """
+    voice = console(flags)
+    sets = training("data.sets")
+    found = sets.load(name, path)
+    row = sets.BY_NAME[name]
+    if not names_only:
+        with voice.progress(f"opening {len(found.items):,} items", len(found.items)) as advance:
+            found = training("data.examine").examine(found, advance)
+    labels = Counter(key for item in found.items for key in item.labels)
+    if voice.json:
+        voice.report(CHECK_SCHEMA, {
+            "name": name, "title": row.title, "path": str(found.root), "items": len(found.items), "splits": found.counts(),
+            "official_splits": found.official, "songs": len({item.song for item in found.items}), "labels": labels,
+            "audio": sum(item.audio is not None for item in found.items), "scores": sum(item.score is not None for item in found.items),
+            "opened": not names_only, "corrupt": [{"path": str(one.path), "reason": one.reason} for one in found.corrupt],
+            "licence": row.licence, "weights_may_be_shipped": row.free, "supervises": row.supervises, "evaluates": row.evaluates,
+        })  # fmt: skip
+    else:
+        voice.data(page(row, found, labels, not names_only, SHOWN if voice.verbosity < 1 else len(found.corrupt)))
+        if not row.free:
+            voice.narrate("weights trained on it may not be shipped: its licence is non-commercial")
+    return 0 if found.items else sets.DataSetError.exit_code
+
+
+def teaches(row: Any) -> str:
+    words = [f"{net}: {what}" for net, what in row.supervises.items()]
+    return "; ".join([*words, *([f"for evaluation: {row.evaluates}"] if row.evaluates else [])])
+
+
+def page(row: Any, found: Any, labels: Counter[str], opened: bool, shown: int) -> str:
+    """The report as people read it."""
+    splits = ", ".join(f"{split} {count:,}" for split, count in found.counts().items())
+    lines = [
+        f"{row.title} in {found.root}",
+        f"  items    {len(found.items):,}: {splits} ({'as published' if found.official else 'by song'})",
+        f"  files    {sum(item.audio is not None for item in found.items):,} recordings, "
+        f"{sum(item.score is not None for item in found.items):,} scores",
+        f"  labels   {', '.join(labels) or 'none but the notes'}",
+        f"  teaches  {teaches(row)}",
+        f"  licence  {row.licence}",
+        f"  corrupt  {len(found.corrupt):,}{'' if opened else ' (files were not opened)'}",
+    ]
+    lines += [f"    {one.path}: {one.reason}" for one in found.corrupt[:shown]]
+    if len(found.corrupt) > shown:
+        lines.append(f"    and {len(found.corrupt) - shown:,} more; -v names them all")
+    return "\n".join(lines)
+

@@ -1,0 +1,1 @@
+"""Data sets as they lie on disk: one folder each, one row each in ``sets.SETS``."""

@@ -1,0 +1,74 @@
+"""THE table of data sets: what each supervises, what its licence allows, who reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from kelly.config import did_you_mean
+from training.data.errors import DataSetError, MissingFileError
+from training.data.item import Collection
+
+EMOTION, MELODY, HARMONY, DYNAMICS, GROOVE = (
+    "emotionrecognizer", "melodytransformer", "harmonypredictor", "dynamicsengine", "groovepredictor",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """One row.
+
+    name        the folder below training/data that reads it, and its name on the command line
+    supervises  nets, and what of them
+    evaluates   what it is good for beside training, "" for nothing
+    licence     of labels and files, as published
+    free        whether weights trained on it may be shipped
+    """
+
+    name: str
+    title: str
+    supervises: dict[str, str]
+    licence: str
+    free: bool
+    evaluates: str = ""
+
+    @property
+    def load(self) -> Callable[[Path], Collection]:
+        """The loader: from a folder as published to a Collection."""
+        loader: Callable[[Path], Collection] = import_module(f"training.data.{self.name}").load
+        return loader
+
+
+SETS = (
+    DataSet("deam", "DEAM", {EMOTION: "valence, arousal"}, "annotations CC BY-NC", False),
+    DataSet("lakh", "Lakh MIDI", {MELODY: "notes", HARMONY: "chords by template"}, "CC BY 4.0", True),
+    DataSet("maestro", "MAESTRO v3", {DYNAMICS: "velocity, gate, rolls, pedal"}, "CC BY-NC-SA 4.0", False),
+    DataSet("asap", "ASAP", {DYNAMICS: "the same, on annotated beats"}, "CC BY-NC-SA 4.0", False, "beats"),
+    DataSet("groove", "Groove MIDI", {GROOVE: "all but the rule's", DYNAMICS: "accent, push, jitter"}, "CC BY 4.0", True),
+    DataSet("harmonix", "Harmonix Set", {}, "MIT", True, "beats, sections"),
+    DataSet("pop909", "POP909", {HARMONY: "annotated chords", MELODY: "the track MELODY"}, "MIT", True, "beats, keys"),
+    DataSet("billboard", "McGill Billboard", {HARMONY: "annotated chords"}, "CC0", True),
+    DataSet("emopia", "EMOPIA", {MELODY: "notes given a quadrant", DYNAMICS: "velocity given a quadrant"}, "CC BY 4.0", True),
+    DataSet("music21", "music21's corpus", {MELODY: "human scores", HARMONY: "human scores"}, "per piece", True),
+    DataSet("table", "your own CSV", {EMOTION: "valence, arousal"}, "yours", True),
+)
+BY_NAME = {row.name: row for row in SETS}
+
+
+def load(name: str, path: Path | str) -> Collection:
+    """Read a data set as it lies on disk.
+
+    name     a row of SETS
+    path     the folder that its publisher's archive makes; for ``table`` the CSV, for ``music21`` also "installed"
+    returns  its items with their splits; files are found, not opened
+    raises   DataSetError (a DataError) naming the path and the fix
+    """
+    row = BY_NAME.get(name)
+    if row is None:
+        raise DataSetError(name, f"no data set is called so{did_you_mean(name, list(BY_NAME))}", f"known are {', '.join(BY_NAME)}")
+    root = Path(path)
+    if not root.exists() and str(path) != "installed":
+        raise MissingFileError(root, "not found", f"give the place where {row.title} lies on this disk")
+    return row.load(root)
