@@ -32,7 +32,7 @@ reliability: $(VENV)/.built $(VENV)/.tested
 
 HOURS ?= 8
 soak: $(VENV)/.built $(VENV)/.tested
-	KELLY_SOAK_S=$$(($(HOURS) * 3600)) $(BIN)/python -m pytest -s -m slow -k soak tests/live/test_load.py
+	KELLY_SOAK_S=$$(($(HOURS) * 3600)) $(BIN)/python -m pytest -s -m slow -k soak tests/live/test_burden.py
 
 golden: $(VENV)/.built $(VENV)/.tested
 	$(BIN)/python -m tests.golden.refresh

@@ -1,0 +1,94 @@
+"""A PortAudio device that was unplugged: found by its own name, at its own rate, or not at all."""
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kelly.audio import sources
+from kelly.audio.devices import AudioInput
+from kelly.audio.sources import LiveSource
+from kelly.errors import AudioDeviceError
+
+RATE = 48000.0
+
+
+class Stream:
+    """What sounddevice would open."""
+
+    def __init__(self, **options):
+        self.samplerate, self.active, self.closed, self.hangs = options["samplerate"], True, False, False
+
+    def start(self):
+        pass
+
+    def abort(self):
+        if self.hangs:
+            time.sleep(0.6)
+
+    def close(self):
+        self.closed = True
+
+
+def device(name="Scarlett", rate=RATE, index=0):
+    return AudioInput(index, name, "ALSA", 2, rate, False)
+
+
+@pytest.fixture
+def system(monkeypatch):
+    """PortAudio, and the devices it will list next time."""
+    module = SimpleNamespace(
+        _ffi=SimpleNamespace(cast=lambda kind, value: value), _StreamBase=Stream, PortAudioError=OSError, _exit_handler=print
+    )
+    plugged: list[AudioInput] = []
+    monkeypatch.setattr(sources, "portaudio", lambda: module)
+    monkeypatch.setattr(sources, "audio_inputs", lambda refresh=False: tuple(plugged))
+    return plugged
+
+
+def unplugged(system):
+    source = LiveSource(device())
+    source.capture.deliver(np.zeros((4800, 2), np.float32))
+    source._stream.active = False
+    assert not source.alive
+    return source
+
+
+def test_it_comes_back_under_its_name_and_what_was_missed_is_silence(system):
+    source = unplugged(system)
+    old = source._stream
+    assert not source.reopen(4800)
+    assert old.closed
+    system += [device("Webcam", index=0), device(index=3)]
+    assert source.reopen(9600)
+    assert source.alive
+    assert source.capture.frames == 4800 + 9600
+    assert source.capture.counters()["gap_frames"] == 9600
+    source.stop()
+
+
+def test_another_device_is_never_taken(system):
+    source = unplugged(system)
+    system += [device("Webcam"), device("Scarlett 2i2", index=1)]
+    assert not source.reopen(4800)
+    assert source.capture.frames == 4800
+
+
+def test_another_rate_is_refused_in_words(system):
+    source = unplugged(system)
+    system.append(device(rate=44100.0))
+    with pytest.raises(AudioDeviceError, match="came back at 44100 Hz instead of 48000"):
+        source.reopen(4800)
+
+
+def test_a_driver_that_never_returns_is_left_alone(system, monkeypatch):
+    monkeypatch.setattr(sources, "CLOSE_S", 0.1)
+    source = unplugged(system)
+    source._stream.hangs = True
+    system.append(device())
+    started = time.monotonic()
+    assert not source.reopen(4800)
+    assert not source.reopen(4800)
+    assert time.monotonic() - started < 0.5
+    assert not source.alive
