@@ -24,6 +24,7 @@ from kelly.errors import ConfigError
 SCHEMA = "kelly.live/1"
 UNEXPECTED, DISK_FULL = 1, 8
 STATUS_S = 0.25  # at most 4 lines per second
+ALWAYS_TOLD = ("dropped_frames", "late_events", "open_notes")
 QUIET_DB = -75.0
 QUIET_AFTER_S = 5.0
 
@@ -139,7 +140,14 @@ def stop_signals() -> Iterator[list[int]]:
 def describe(summary: dict[str, Any]) -> str:
     """The summary for people: one line per group, such as "network hop   p50 0.096 ms, p99 0.192 ms"."""
     width = max(map(len, summary))
-    return "\n".join(f"{group.ljust(width)}  {sentence(rows)}" for group, rows in summary.items())
+    said = {group: counted(rows) if group == "counters" else sentence(rows) for group, rows in summary.items()}
+    return "\n".join(f"{group.ljust(width)}  {line}" for group, line in said.items())
+
+
+def counted(rows: dict[str, int]) -> str:
+    """What was lost: the three everybody asks for, whatever else happened, and that the rest did not."""
+    told = {name: n for name, n in rows.items() if n or name in ALWAYS_TOLD}
+    return sentence(told) + ("; all others 0" if len(told) < len(rows) else "")
 
 
 def sentence(rows: dict[str, Any]) -> str:

@@ -257,6 +257,14 @@ def test_the_summary_is_a_line_per_group():
     ]  # fmt: skip
 
 
+def test_the_summary_tells_losses_and_not_their_absence():
+    """Three counters always, others where something happened; --json has them all."""
+    counters = {"dropped_frames": 0, "gap_frames": 0, "repaired_samples": 101, "late_events": 0, "open_notes": 0}
+    line = "counters  dropped frames 0, repaired samples 101, late events 0, open notes 0"
+    assert live.describe({"counters": counters}) == line + "; all others 0"
+    assert live.describe({"counters": {k: v for k, v in counters.items() if k != "gap_frames"}}) == line
+
+
 def test_the_player_command_quotes_the_path(tmp_path):
     """The line that is printed can be pasted."""
     assert live.player_command(tmp_path / "my take.mid").count(f"'{tmp_path}/my take.mid'") == 1
