@@ -35,15 +35,7 @@ def command(audio: str, output: str | None, features: bool, **flags: Any) -> int
     config = settings(flags)
     from kelly.live.analyze import analyze_config
 
-    with voice.progress(Path(audio).name, 1000) as advance:
-        done = 0
-
-        def progress(fraction: float) -> None:
-            nonlocal done
-            step = round(fraction * 1000) - done
-            done += step
-            advance(step)
-
+    with voice.share(Path(audio).name) as progress:
         track = analyze_config(audio, config, progress)
     if output:
         with open(output, "w", encoding="utf-8", newline="") as file:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import click
@@ -100,6 +100,20 @@ class Console:
         with Progress(*columns, console=console, transient=True, refresh_per_second=4) as bar:
             task = bar.add_task(label, total=total)
             yield lambda n: bar.update(task, advance=n)
+
+    @contextlib.contextmanager
+    def share(self, label: str) -> Iterator[Callable[[float], None]]:
+        """Yield ``tell(fraction)``, 0 to 1: the bar of a task that knows its share and not its size."""
+        with self.progress(label, 1000) as advance:
+            done = 0
+
+            def tell(fraction: float) -> None:
+                nonlocal done
+                step = round(fraction * 1000) - done
+                done += step
+                advance(step)
+
+            yield tell
 
     def chatter(self) -> None:
         """What audio and MIDI libraries printed meanwhile, with -v only."""

@@ -39,15 +39,7 @@ def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> 
         voice.narrate(intent.describe())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # an exception, so that nothing half done stays
     target = Path(output) if output else Path(audio).with_suffix(".mid").name
-    with voice.progress(Path(audio).name, 1000) as advance:
-        done = 0
-
-        def progress(fraction: float) -> None:
-            nonlocal done
-            step = round(fraction * 1000) - done
-            done += step
-            advance(step)
-
+    with voice.share(Path(audio).name) as progress:
         summary = render_config(audio, target, config, progress=progress)
     if sound is not None:
         render_midi(target, sound)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -285,6 +286,16 @@ def test_nothing_moves_where_nobody_watches(capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "kelly: careful\n"
+
+
+def test_a_share_advances_the_bar_by_what_is_new(monkeypatch):
+    """Fractions are places, a bar wants steps; together they make the whole."""
+    voice, steps = Console(), []
+    monkeypatch.setattr(voice, "progress", lambda label, total: contextlib.nullcontext(steps.append))
+    with voice.share("x") as tell:
+        for fraction in (0.25, 0.25, 0.6, 1.0):
+            tell(fraction)
+    assert steps == [250, 0, 350, 400]
 
 
 def test_quiet_silences_narration_but_not_warnings_or_data(capsys):
