@@ -26,7 +26,7 @@ def load(path: Path) -> Collection:
     items = []
     for name, group in groupby(sorted(rows, key=lambda row: row["file"]), key=lambda row: row["file"]):
         block = list(group)
-        songs = {row.get("song") or f"{path.resolve()}:{name}" for row in block}
+        songs = {row.get("song") or f"table:{name}" for row in block}
         splits = {row.get("split") or split_of(min(songs)) for row in block}
         if len(songs) > 1 or len(splits) > 1:
             raise SplitError(path, f"{name} belongs to {' and '.join(sorted(songs if len(songs) > 1 else splits))}", FIX)

@@ -1,0 +1,174 @@
+"""From data sets on disk to batches: features kept, splits kept apart, unknown answers masked."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import kelly
+from tests.unit import data_material
+from training.data import features
+from training.data.errors import DataSetError, SplitError
+from training.data.item import SPLITS, split_of
+from training.data.loaders import create_data_loaders, mix
+from training.data.sets import load
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory):
+    """Sets that are mixed here: name -> path."""
+    base = tmp_path_factory.mktemp("mixed")
+    names = ("deam", "table", "maestro", "asap", "pop909", "billboard", "emopia")
+    return {name: getattr(data_material, name)(base / name) for name in names}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def test_features_are_those_of_the_live_front_end_and_kept(disk, tmp_path):
+    """The second time nothing is computed; a changed recording is."""
+    import soundfile
+
+    path = disk["table"].parent / "take0.wav"
+    done = []
+    kept, corrupt = features.extract([path], tmp_path, done.append)
+    samples, rate_hz = soundfile.read(path, dtype="float32")
+    np.testing.assert_array_equal(np.load(kept[path]), kelly.extract_features(samples, rate_hz))
+    assert kept[path].stat().st_size > 0
+    assert not corrupt
+    assert done == [1]
+    stamp = kept[path].stat().st_mtime_ns
+    assert features.extract([path], tmp_path)[0] == kept
+    assert kept[path].stat().st_mtime_ns == stamp
+    other = data_material.sound(tmp_path / "other.wav", 2.0, 333)
+    assert features.extract([other], tmp_path)[0][other] != kept[path]
+
+
+def test_an_interrupted_extraction_goes_on_where_it_stopped(disk, tmp_path, monkeypatch):
+    """Files that were done are not done again; no half file is left."""
+    paths = sorted(disk["table"].parent.glob("*.wav"))[:4]
+    calls, whole = [], features.features_of
+
+    def stopping(path):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(path)
+        return whole(path)
+
+    monkeypatch.setattr(features, "features_of", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        features.extract(paths, tmp_path)
+    assert len(list(tmp_path.rglob("*.npy"))) == 2
+    assert not list(tmp_path.rglob("*.part"))
+    monkeypatch.setattr(features, "features_of", lambda path: calls.append(path) or whole(path))
+    assert len(features.extract(paths, tmp_path)[0]) == 4
+    assert calls == paths
+
+
+def test_another_front_end_gets_another_cache(disk, tmp_path, monkeypatch):
+    """The hash of its source is part of the name."""
+    path = disk["table"].parent / "take1.wav"
+    before = features.extract([path], tmp_path)[0][path]
+    assert features.feature_hash() in str(before)
+    monkeypatch.setattr(features, "feature_hash", lambda: "another")
+    assert features.extract([path], tmp_path)[0][path] != before
+
+
+def test_any_executor_will_do(disk, tmp_path):
+    """Threads here; Dask's client gives one too."""
+    paths = sorted(disk["table"].parent.glob("*.wav"))
+    with ThreadPoolExecutor(2) as executor:
+        kept, _ = features.extract(paths, tmp_path, executor=executor)
+    assert sorted(kept) == paths
+
+
+def test_batches_for_the_recognizer_from_a_mixture(disk, cache):
+    """Shapes, splits and the rated values at the rated times."""
+    sets = {"deam": disk["deam"], "table": disk["table"]}
+    loaders = create_data_loaders("emotionrecognizer", sets, batch_size=4, cache=cache)
+    for split in SPLITS:
+        total = sum(counts[split] for counts in loaders.counts.values())
+        assert total == sum(item.split == split for name, path in sets.items() for item in load(name, path).items)
+        windows = 0
+        for x, y, mask in getattr(loaders, split):
+            assert x.shape[1:] == (250, 128)
+            assert y.shape == mask.shape == (len(x), 250, 64)
+            assert set(mask[:, :, 2:].unique().tolist()) == {0.0}
+            assert float((y * (1 - mask))[:, :, 2:].abs().max()) == 0
+            windows += len(x)
+        assert windows > 0
+
+
+def test_ratings_land_on_the_rows_that_end_when_they_were_given(disk, cache):
+    """DEAM's first rating is of 15 s: the row that ends there, and nothing is known before."""
+    from training.data.examples import emotion
+
+    item = next(item for item in load("deam", disk["deam"]).items if item.name == "4")
+    kept, _ = features.extract([item.audio], cache)
+    example = emotion(item, kept[item.audio])
+    assert example.known == (0, 1)
+    assert example.mask[:374].max() == 0
+    assert example.mask[374:437].min() == 1
+    assert example.mask[440:].max() == 0
+    np.testing.assert_allclose(example.y[374], [-0.2, 0.2], atol=1e-6)
+    np.testing.assert_allclose(example.y[424, 0], -0.2 + 0.04, atol=1e-6)
+
+
+def test_training_order_follows_the_seed(disk, cache):
+    """Same seed, same order; another seed, another."""
+
+    def first(seed):
+        sets = {"deam": disk["deam"], "table": disk["table"]}
+        loaders = create_data_loaders("emotionrecognizer", sets, batch_size=2, seed=seed, window_steps=50, cache=cache)
+        return [x.sum().item() for x, _, _ in loaders.train]
+
+    assert first(1) == first(1) != first(2)
+
+
+def test_a_corrupt_recording_is_listed_and_left_out(disk, cache, tmp_path):
+    """The others are shown."""
+    import shutil
+
+    root = shutil.copytree(disk["table"].parent, tmp_path / "mine")
+    (root / "take6.wav").write_bytes(b"nothing")
+    loaders = create_data_loaders("emotionrecognizer", {"table": root / "mine.csv", "deam": disk["deam"]}, cache=cache)
+    assert [one.path.name for one in loaders.corrupt] == ["take6.wav"]
+    assert sum(loaders.counts["table"].values()) == 9
+
+
+@pytest.mark.parametrize(("net", "name", "words"), [("emotionrecognizer", "maestro", "sets that have: deam, table"), ("emotion", "deam", "the five are")])
+def test_a_set_that_teaches_something_else_is_refused(disk, net, name, words):
+    """Nothing is made up in its place."""
+    with pytest.raises(DataSetError, match=words):
+        create_data_loaders(net, {name: disk[name]})
+
+
+def test_an_empty_split_is_an_error(tmp_path, cache):
+    """One song cannot be trained on and tested with."""
+    data_material.sound(tmp_path / "one.wav", 2)
+    path = data_material.write(tmp_path / "one.csv", "file,time,valence,arousal\none.wav,0,0,0\none.wav,1,1,1\n")
+    with pytest.raises(SplitError, match="nothing to show in"):
+        create_data_loaders("emotionrecognizer", {"table": path}, cache=cache)
+
+
+def test_asap_follows_maestro(disk):
+    """Its first performance is cut from MAESTRO's test split, so the whole piece is tested with."""
+    alone = load("asap", disk["asap"])
+    assert {item.split for item in alone.items} == {split_of("asap:Chopin:Etude")}
+    mixed = mix([load("maestro", disk["maestro"]), alone])
+    assert [item.split for item in mixed[1].items] == ["test", "test"]
+
+
+def test_a_song_in_two_splits_is_an_error(disk):
+    """Whatever the sets say about it."""
+    found = load("deam", disk["deam"])
+    torn = replace(found, name="table", items=tuple(replace(item, split="test" if item.split == "train" else "train") for item in found.items))
+    with pytest.raises(SplitError, match="deam:2 is in"):
+        mix([found, torn])
