@@ -51,6 +51,7 @@ cdef enum:
     AHEAD = 512  # floats
     NEXT_LINES = 32
     EXP_BLOCK = 128
+    SHORT = 128  # columns that fast adds up in one piece
     PACKET = 4  # lanes of an SSE2 packet: how far Eigen's and xsimd's own exp reach, the rest calls libm
 
 
@@ -77,12 +78,12 @@ cdef inline const float* add_products(const float* w, const float* x, Py_ssize_t
     return w
 
 
-cdef inline const float* panel_plain(const float* w, const float* x, Py_ssize_t columns, const int width, const bint ahead, float* y, Py_ssize_t used) noexcept nogil:
+cdef inline const float* panel_plain(const float* w, const float* x, Py_ssize_t columns, const int width, const bint ahead, const bint fused, float* y, Py_ssize_t used) noexcept nogil:
     cdef float acc[PANEL]
     cdef int j
     for j in range(width):
         acc[j] = 0
-    w = add_products(w, x, columns, width, ahead, False, acc)
+    w = add_products(w, x, columns, width, ahead, fused, acc)
     for j in range(used):
         y[j] = acc[j]
     return w
@@ -138,11 +139,13 @@ cdef inline const float* one_panel(const float* w, const float* x, Py_ssize_t co
         return panel_blocks(w, x, columns, width, ahead, 16, False, y, used)
     if order == ORDER_BLOCKS_4:
         return panel_blocks(w, x, columns, width, ahead, 4, False, y, used)
-    if order == ORDER_FAST:
+    if order == ORDER_FAST and columns < SHORT:
+        return panel_plain(w, x, columns, width, ahead, True, y, used)
+    if order == ORDER_FAST:  # long sums would lose digits in one piece
         return panel_blocks(w, x, columns, width, ahead, 16, True, y, used)
     if order == ORDER_SEGMENTS:
         return panel_segments(w, x, lengths, width, ahead, y, used)
-    return panel_plain(w, x, columns, width, ahead, y, used)
+    return panel_plain(w, x, columns, width, ahead, False, y, used)
 
 
 cdef inline void all_panels(const float* w, const float* x, Py_ssize_t columns, Py_ssize_t rows, const bint ahead, int order, const Py_ssize_t* lengths, float* y) noexcept nogil:
@@ -346,35 +349,30 @@ cdef void product_int16(const int16_t* w, const float* x, Py_ssize_t columns, Py
 cdef float quantise(const float* x, Py_ssize_t n, uint8_t* q) noexcept nogil:
     """4032 * x / max|x|, rounded, as two digits: 64 * high + low, each stored with 64 added.
 
-    q        uint8[groups of four inputs][digit][4], padded with zeros (64)
+    q        uint8[digit][inputs, padded with zeros (64) to a multiple of four]
     returns  max|x| / 4032, what one step is worth; NaN if x is not finite
     """
     cdef const int32_t* bits = <const int32_t*>x
     cdef int32_t largest = 0, magnitude, whole, high
     cdef float_bits u
-    cdef float inverse = 0
-    cdef Py_ssize_t k, i, groups = (n + 3) // 4
+    cdef float inverse
+    cdef Py_ssize_t k, padded = (n + 3) // 4 * 4
+    cdef uint8_t* low = q + padded
     for k in range(n):  # floats without a sign are ordered as their bits
         magnitude = bits[k] & 0x7FFFFFFF
         largest = magnitude if magnitude > largest else largest
     u.i = largest
-    if largest < 0x7F800000 and u.f > <float>1e-30:
-        inverse = <float>4032 / u.f
-    if inverse == 0 or n % 4:
-        memset(q + 8 * (groups - 1) if inverse != 0 else q, 64, 8 if inverse != 0 else 8 * groups)
-    if inverse == 0:
+    if largest >= 0x7F800000 or u.f < <float>1e-30:
+        memset(q, 64, 2 * padded)
         return NAN if largest >= 0x7F800000 else 0
-    for k in range(n // 4):
-        for i in range(4):
-            whole = <int32_t>(x[4 * k + i] * inverse + <float>4096.5) - 4096
-            high = (whole + 32) >> 6
-            q[8 * k + i] = <uint8_t>(high + 64)
-            q[8 * k + 4 + i] = <uint8_t>(whole - 64 * high + 64)
-    for k in range(n // 4 * 4, n):
+    inverse = <float>4032 / u.f
+    for k in range(n):
         whole = <int32_t>(x[k] * inverse + <float>4096.5) - 4096
         high = (whole + 32) >> 6
-        q[8 * (groups - 1) + k % 4] = <uint8_t>(high + 64)
-        q[8 * (groups - 1) + 4 + k % 4] = <uint8_t>(whole - 64 * high + 64)
+        q[k] = <uint8_t>(high + 64)
+        low[k] = <uint8_t>(whole - 64 * high + 64)
+    for k in range(n, padded):
+        q[k] = low[k] = 64
     return u.f / <float>4032
 
 

@@ -39,7 +39,7 @@ started    one sum that starts at the bias
 redux      Eigen's reduction: eight interleaved sums, combined pairwise, then the tail
 lanes      segments, each of four interleaved sums that are added one after the other, then the tail
 taps       the bias, then one such sum per tap of the kernel
-fast       blocks_16, fused where the processor can
+fast       plain up to 127 inputs, then blocks_16, fused where the processor can
 int16      one sum of float times integer, fused where the processor can, then scale and bias
 int8       a sum of integers, then scale and bias
 """

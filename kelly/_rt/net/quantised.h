@@ -5,7 +5,7 @@
  * 8 bits: an activation is two digits of 7 bits each, 1..127: a pair's sum stays below 2^15, so AVX2's saturating
  * step never saturates and every variant gives the same integers.  Both digits meet a weight while it is in
  * a register: the second costs next to nothing where reading the weights is what takes time.
- * Layout: w [group of 4 inputs][output][4], q [group][digit][4].
+ * Layout: w [group of 4 inputs][output][4], q [digit][group][4].
  * 16 bits: w [input][output]; two sums per output, even and odd inputs, so that one need not wait for the other.
  */
 #ifndef KELLY_QUANTISED_H
@@ -17,17 +17,15 @@
 
 static inline void kelly_dot8_portable(const int8_t *w, const uint8_t *q, ptrdiff_t groups, int width, int32_t *high, int32_t *low)
 {
+    const uint8_t *r = q + 4 * groups;
     for (int j = 0; j < width; j++)
         high[j] = low[j] = 0;
-    for (ptrdiff_t g = 0; g < groups; g++, w += 4 * width, q += 8)
+    for (ptrdiff_t g = 0; g < groups; g++, w += 4 * width, q += 4, r += 4)
         for (int j = 0; j < width; j++) {
             high[j] += q[0] * w[4 * j] + q[1] * w[4 * j + 1] + q[2] * w[4 * j + 2] + q[3] * w[4 * j + 3];
-            low[j] += q[4] * w[4 * j] + q[5] * w[4 * j + 1] + q[6] * w[4 * j + 2] + q[7] * w[4 * j + 3];
+            low[j] += r[0] * w[4 * j] + r[1] * w[4 * j + 1] + r[2] * w[4 * j + 2] + r[3] * w[4 * j + 3];
         }
 }
-
-#if defined(__AVX2__) && defined(__GNUC__)
-#include <immintrin.h>
 
 static inline int32_t kelly_four(const uint8_t *q)
 {
@@ -36,15 +34,19 @@ static inline int32_t kelly_four(const uint8_t *q)
     return four;
 }
 
+#if defined(__AVX2__) && defined(__GNUC__)
+#include <immintrin.h>
+
 #if defined(__AVX512BW__)
 
 /* outputs 16 * n at once; n is a constant where it is called */
 #define KELLY_DOT8_BODY(STEP)                                                                   \
+    const ptrdiff_t rest = 4 * groups;                                                          \
     __m512i a[4], b[4];                                                                         \
     for (int v = 0; v < n; v++)                                                                 \
         a[v] = b[v] = _mm512_setzero_si512();                                                   \
-    for (ptrdiff_t g = 0; g < groups; g++, w += 64 * n, q += 8) {                               \
-        const __m512i x = _mm512_set1_epi32(kelly_four(q)), y = _mm512_set1_epi32(kelly_four(q + 4)); \
+    for (ptrdiff_t g = 0; g < groups; g++, w += 64 * n, q += 4) {                               \
+        const __m512i x = _mm512_set1_epi32(kelly_four(q)), y = _mm512_set1_epi32(kelly_four(q + rest)); \
         for (int v = 0; v < n; v++) {                                                           \
             const __m512i row = _mm512_loadu_si512((const void *)(w + 64 * v));                 \
             a[v] = STEP(a[v], x, row);                                                          \
@@ -123,11 +125,12 @@ static inline __attribute__((always_inline)) void
 kelly_dot8_wide_n(const int8_t *w, const uint8_t *q, ptrdiff_t groups, ptrdiff_t stride, const int n, int32_t *high, int32_t *low)
 {
     const __m256i ones = _mm256_set1_epi16(1);
+    const ptrdiff_t rest = 4 * groups;
     __m256i a[4], b[4];
     for (int v = 0; v < n; v++)
         a[v] = b[v] = _mm256_setzero_si256();
-    for (ptrdiff_t g = 0; g < groups; g++, w += stride, q += 8) {
-        const __m256i x = _mm256_set1_epi32(kelly_four(q)), y = _mm256_set1_epi32(kelly_four(q + 4));
+    for (ptrdiff_t g = 0; g < groups; g++, w += stride, q += 4) {
+        const __m256i x = _mm256_set1_epi32(kelly_four(q)), y = _mm256_set1_epi32(kelly_four(q + rest));
         for (int v = 0; v < n; v++) {
             const __m256i row = _mm256_loadu_si256((const __m256i *)(w + 32 * v));
             a[v] = _mm256_add_epi32(a[v], _mm256_madd_epi16(_mm256_maddubs_epi16(x, row), ones));
@@ -158,6 +161,8 @@ kelly_dot16_n(const int16_t *w, const float *x, ptrdiff_t columns, ptrdiff_t str
         a[v] = b[v] = _mm256_setzero_ps();
     for (k = 0; k + 2 <= columns; k += 2, w += 2 * stride) {
         const __m256 even = _mm256_set1_ps(x[k]), odd = _mm256_set1_ps(x[k + 1]);
+        __builtin_prefetch(w + 16 * stride); /* 55 -> 48 us for the five nets; with AVX-512 it changes nothing */
+        __builtin_prefetch(w + 17 * stride);
         for (int v = 0; v < n; v++) {
             const __m128i *row = (const __m128i *)(w + 8 * v), *next = (const __m128i *)(w + stride + 8 * v);
             a[v] = _mm256_fmadd_ps(even, _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128(row))), a[v]);
@@ -190,14 +195,15 @@ static void kelly_dot16_wide(const int16_t *w, const float *x, ptrdiff_t columns
 static inline void kelly_dot8_four(const int8_t *w, const uint8_t *q, ptrdiff_t groups, ptrdiff_t stride, int32_t *high, int32_t *low)
 {
     const __m128i zero = _mm_setzero_si128();
+    const ptrdiff_t rest = 4 * groups;
     __m128i a[4];
     int32_t pairs[16];
     for (int v = 0; v < 4; v++)
         a[v] = zero;
-    for (ptrdiff_t g = 0; g < groups; g++, w += stride, q += 8) {
+    for (ptrdiff_t g = 0; g < groups; g++, w += stride, q += 4) {
         const __m128i row = _mm_loadu_si128((const __m128i *)w), sign = _mm_cmpgt_epi8(zero, row);
         const __m128i first = _mm_unpacklo_epi8(row, sign), second = _mm_unpackhi_epi8(row, sign);
-        const __m128i digits = _mm_unpacklo_epi8(_mm_loadl_epi64((const __m128i *)q), zero);
+        const __m128i digits = _mm_unpacklo_epi8(_mm_set_epi32(0, 0, kelly_four(q + rest), kelly_four(q)), zero);
         const __m128i x = _mm_unpacklo_epi64(digits, digits), y = _mm_unpackhi_epi64(digits, digits);
         a[0] = _mm_add_epi32(a[0], _mm_madd_epi16(first, x));
         a[1] = _mm_add_epi32(a[1], _mm_madd_epi16(second, x));

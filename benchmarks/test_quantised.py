@@ -1,0 +1,70 @@
+"""16- and 8-bit weights against NumPy, against float32 and against reading their own bytes once.
+
+    python -m pytest -s -m '' benchmarks/test_quantised.py
+
+The ratios to NumPy are the project's goals, set on AVX-512; AVX2 converts half as many weights at a time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from benchmarks.ratio import interleaved, record
+from benchmarks.test_nets import ATTEMPTS, NAMES, Rival
+from tests.nets import golden_specs, network
+
+MUST = {"avx512": {"int16": 2.2, "int8": 5.5}, "avx2": {"int16": 1.6, "int8": 3.0}}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with threadpoolctl.threadpool_limits(1):
+        yield
+
+
+def pipeline(arithmetic):
+    """Functions (run, read) over one call of each of the five nets."""
+    rng, rows = np.random.default_rng(1), []
+    for name in NAMES:
+        net = network(golden_specs(name), arithmetic)
+        x = rng.normal(0, 1, net.in_size).astype(np.float32)
+        rows.append((net, x, np.empty(net.out_size, np.float32)))
+
+    def run():
+        for net, x, out in rows:
+            net.process(x, out)
+
+    def read():
+        for net, _, _ in rows:
+            net.read_weights()
+
+    return run, read, rows
+
+
+@pytest.mark.parametrize("arithmetic", ["int16", "int8"])
+def test_full_pipeline(arithmetic, benchmark):
+    """Smaller weights are read faster: that is what they are for."""
+    run, read, rows = pipeline(arithmetic)
+    float32 = pipeline("eigen")[0]
+    rivals = [(Rival(golden_specs(name)), row[1]) for name, row in zip(NAMES, rows, strict=True)]
+    candidates = {"kelly": run, "floor": read, "numpy": lambda: [rival(x) for rival, x in rivals]}
+    isa = rows[0][0].isa
+    must = MUST.get(isa, {}).get(arithmetic, 0)
+    for _ in range(ATTEMPTS):
+        times = interleaved(candidates, rounds=600)
+        numpy, floor = times["numpy"] / times["kelly"], times["kelly"] / times["floor"]
+        print(f"\n{arithmetic} {times['kelly'] / 1e3:.1f} us, NumPy {numpy:.2f} x, floor {floor:.2f} x")
+        if numpy >= must:
+            break
+    against_float32 = interleaved({"kelly": run, "float32": float32}, rounds=300)
+    record(
+        f"quantised/{arithmetic}", times | {"float32": against_float32["float32"]},
+        numpy_over_kelly=round(numpy, 3), over_floor=round(floor, 3),
+        float32_over_kelly=round(against_float32["float32"] / against_float32["kelly"], 3), isa=isa,
+    )  # fmt: skip
+    benchmark(run)
+    if not must:
+        pytest.skip("the ratios are set for AVX2 and AVX-512")
+    assert numpy >= must
