@@ -97,7 +97,7 @@ def extension(module: str, flags: list[str] = [], depends: list[str] = []) -> Ex
         [str(source)],
         extra_compile_args=FLAGS + flags,
         depends=depends,
-        include_dirs=["kelly/_rt/net", "kelly/_rt/stream", np.get_include()],
+        include_dirs=["kelly/_rt", "kelly/_rt/net", "kelly/_rt/stream", np.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     )
 
@@ -105,12 +105,12 @@ def extension(module: str, flags: list[str] = [], depends: list[str] = []) -> Ex
 ENGINE = ["kelly/_rt/net/engine.pxi", "kelly/_rt/net/quantised.h"]
 EXTENSIONS = [
     *(extension(f"kelly._rt.net.engine_{isa}", ISA_FLAGS[isa], ENGINE) for isa in ISAS),
-    extension("kelly._rt.net.network"),
+    extension("kelly._rt.net.network", depends=["kelly/_rt/cpu.h"]),
     extension("kelly._rt.net.scan"),
     extension("kelly._rt.stream.ring", depends=["kelly/_rt/stream/ring.h"]),
     extension("kelly._rt.stream.capture", depends=["kelly/_rt/stream/capture.h", "kelly/_rt/stream/ring.h"]),
     *(extension(f"kelly._rt.stream.frontend_{isa}", ISA_FLAGS[isa]) for isa in ISAS),
-    extension("kelly._rt.stream.features", depends=["kelly/_rt/stream/cpu.h"]),
+    extension("kelly._rt.stream.features", depends=["kelly/_rt/cpu.h"]),
     extension(
         "kelly._rt.stream.native_midi",
         depends=[f"kelly/_rt/stream/{header}.h" for header in ("midi_port", "midi_jack", "midi_rtmidi", "ring", "clock")],

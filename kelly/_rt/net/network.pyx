@@ -38,24 +38,11 @@ cdef extern from *:
     #else
     #define KELLY_TRIM() ((void)0)
     #endif
-    /* level of x86-64 this processor and its system support: 1 SSE2, 3 AVX2 + FMA, 4 AVX-512 */
-    static int kelly_cpu_level(void) {
-    #if defined(__GNUC__) && defined(__x86_64__)
-        __builtin_cpu_init();
-        if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")
-              && __builtin_cpu_supports("bmi2")))
-            return 1;
-        if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
-              && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")))
-            return 3;
-        return 4;
-    #else
-        return 1;
-    #endif
-    }
     """
     void KELLY_HUGE(void* p, size_t n) noexcept nogil
     void KELLY_TRIM() noexcept nogil
+
+cdef extern from "cpu.h":
     int kelly_cpu_level() noexcept nogil
 
 cdef enum:
