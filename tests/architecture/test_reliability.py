@@ -1,0 +1,28 @@
+"""docs/reliability.md is the page of today's table, and every row of the table is somebody's business."""
+
+import re
+
+import pytest
+
+from tests.reliability import PAGE, ROOT, ROWS, Book, rows_of
+
+
+def test_the_page_has_the_rows_of_the_table():
+    """`make reliability` writes it."""
+    assert rows_of(PAGE.read_text(encoding="utf-8")) == ROWS
+
+
+def test_every_row_is_measured_by_a_test():
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py") if path.name != "test_reliability.py")
+    named = set(re.findall(r'reliability\(\s*"([^"]+)"', sources))
+    assert named == {row for _, row, _ in ROWS}
+
+
+def test_a_row_that_nobody_knows_is_refused_and_one_failure_fails_the_row():
+    book = Book()
+    with pytest.raises(KeyError, match="no row"):
+        book.note("no such row", "", True)
+    book.note("disk full", "first", True)
+    book.note("disk full", "second", False)
+    assert "| first; second | **no** |" in book.page()
+    assert "| not measured | - |" in book.page()
