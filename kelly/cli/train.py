@@ -49,13 +49,14 @@ def data() -> None:
 def list_sets(**flags: Any) -> int:
     """List the data sets that kelly reads, what each teaches and its licence."""
     voice = console(flags)
-    rows = training("data.sets").SETS
+    rows, teachers = training("data.sets").SETS, training("data.loaders").TEACHERS
+    batches = {row.name: [net for net, able in teachers.items() if row.name in able] for row in rows}
     if voice.json:
         keys = ("name", "title", "supervises", "evaluates", "licence", "free")
-        voice.report(LIST_SCHEMA, {"sets": [{key: getattr(row, key) for key in keys} for row in rows]})
+        voice.report(LIST_SCHEMA, {"sets": [{key: getattr(row, key) for key in keys} | {"batches_for": batches[row.name]} for row in rows]})
         return 0
-    cells = [(row.name, row.title, teaches(row), row.licence, "yes" if row.free else "no") for row in rows]
-    voice.data(table(("name", "data set", "teaches", "licence", "weights may be shipped"), cells))
+    cells = [(row.name, row.title, teaches(row), ", ".join(batches[row.name]) or "-", row.licence, "yes" if row.free else "no") for row in rows]
+    voice.data(table(("name", "data set", "can teach", "batches today for", "licence", "weights may be shipped"), cells))
     return 0
 
 
@@ -107,7 +108,7 @@ def page(row: Any, found: Any, labels: Counter[str], opened: bool, shown: int) -
         f"  files    {sum(item.audio is not None for item in found.items):,} recordings, "
         f"{sum(item.score is not None for item in found.items):,} scores",
         f"  labels   {', '.join(labels) or 'none but the notes'}",
-        f"  teaches  {teaches(row)}",
+        f"  for      {teaches(row)}",
         f"  licence  {row.licence}",
         f"  corrupt  {len(found.corrupt):,}{'' if opened else ' (files were not opened)'}",
     ]

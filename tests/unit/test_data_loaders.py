@@ -172,3 +172,66 @@ def test_a_song_in_two_splits_is_an_error(disk):
     torn = replace(found, name="table", items=tuple(replace(item, split="test" if item.split == "train" else "train") for item in found.items))
     with pytest.raises(SplitError, match="deam:2 is in"):
         mix([found, torn])
+
+
+def items_of(disk, name):
+    return load(name, disk[name]).items
+
+
+def test_a_melody_is_shown_eighth_by_eighth(disk):
+    """The fixture's tune: a note on every eighth, tones of the chord, C major."""
+    from kelly._rt.contract import MELODY_IN
+    from training.data.scores import melody_rows
+
+    rows = melody_rows(items_of(disk, "pop909")[0])
+    assert rows.shape == (64, 66)
+    assert rows[:8, -2].tolist() == [72, 76, 79, 72, 76, 79, 72, 76]
+    assert rows[8, -2] == 77
+    assert rows[:, -1].min() == 1
+    assert np.flatnonzero(rows[0, MELODY_IN.slice("chord_tones")]).tolist() == [0, 4, 7]
+    assert np.flatnonzero(rows[8, MELODY_IN.slice("chord_tones")]).tolist() == [0, 5, 9]
+    assert rows[0, MELODY_IN.slice("previous_degree")].max() == 0
+    assert np.flatnonzero(rows[2, MELODY_IN.slice("previous_degree")]).tolist() == [4]
+    assert rows[8, MELODY_IN["bar_cos"].start] == 1
+    assert rows[32, MELODY_IN["phrase_position"].start] == 0
+    assert np.abs(rows[:, :64]).max() <= 1
+
+
+def test_chords_are_shown_beat_by_beat_and_held_between_changes(disk):
+    """C, F, G7 and Am7, a bar each; what sounded before says which."""
+    from kelly._rt.contract import HARMONY_IN
+    from training.data.scores import harmony_rows
+
+    rows = harmony_rows(items_of(disk, "pop909")[0])
+    assert rows[:13, -2].tolist() == [0, 61, 61, 61, 5, 61, 61, 61, 2 * 12 + 7, 61, 61, 61, 3 * 12 + 9]
+    assert rows[32, -2] == 60
+    assert rows[4, HARMONY_IN["previous_root"].start] == 1
+    assert rows[4, HARMONY_IN["chord_age"].start] == 0.5
+    assert np.argmax(rows[3, HARMONY_IN.slice("chroma_2s")]) in (0, 4, 7)
+    assert [np.argmax(row[HARMONY_IN.slice("beat_in_bar")]) for row in rows[:5]] == [0, 1, 2, 3, 0]
+
+
+def test_chords_without_beats_are_shown_change_by_change(disk):
+    """Billboard: Ab, Db, Eb sus4 (the dominant's), Fm in Ab major; nobody guesses beats or sound."""
+    from kelly._rt.contract import HARMONY_IN
+    from training.data.scores import harmony_rows
+
+    rows = harmony_rows(items_of(disk, "billboard")[0])
+    assert rows[:6, -2].tolist() == [60, 0, 5, 62, 12 + 9, 0]
+    assert rows[:, HARMONY_IN.slice("chroma_2s")].max() == rows[:, HARMONY_IN.slice("beat_in_bar")].max() == 0
+
+
+@pytest.mark.parametrize(("net", "names"), [("melodytransformer", ["pop909"]), ("harmonypredictor", ["pop909", "billboard"])])
+def test_batches_from_scores(disk, cache, net, names):
+    """One-hot answers, known on every row of a piece and nowhere behind it; kept like features."""
+    from kelly._rt.contract import net_spec
+
+    loaders = create_data_loaders(net, {name: disk[name] for name in names}, cache=cache, batch_size=4)
+    for split in SPLITS:
+        for x, y, mask in getattr(loaders, split):
+            assert x.shape[1:] == (64, net_spec(net).input.size)
+            assert y.shape == mask.shape
+            assert (y.sum(-1) == mask[:, :, 0]).all()
+            assert mask[:, 0].min() == 1
+    assert not loaders.corrupt
+    assert list((cache / "examples").rglob("*.npy"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kelly._rt.contract import NET_NAMES
-from training.data import examples, features
+from training.data import examples, features, scores
 from training.data.errors import DataSetError, SplitError
 from training.data.item import SPLITS, Collection, Corrupt, Item
 from training.data.sets import BY_NAME, EMOTION, load
@@ -66,7 +66,7 @@ def create_data_loaders(
             able = ", ".join(TEACHERS.get(net, {})) or "none yet"
             raise DataSetError(name, f"has no examples for {net}", f"sets that have: {able}")
     collections = mix([load(name, path) for name, path in sets.items()])
-    shown: dict[str, list[examples.Example]] = {split: [] for split in SPLITS}
+    shown: dict[str, list[examples.Example | scores.ScoreExample]] = {split: [] for split in SPLITS}
     corrupt = [fault for found in collections for fault in found.corrupt]
     counts: dict[str, dict[str, int]] = {}
     for found in collections:
@@ -117,11 +117,12 @@ def rated(found: Collection, cache: Path | None, advance: Callable[[int], object
 
 TEACHERS: dict[str, dict[str, Callable[..., Made]]] = {
     EMOTION: {"deam": rated, "table": rated},
+    **scores.TEACHERS,
 }
 """THE table of who can show a net what."""
 
 
-def _loader(net: str, shown: list[examples.Example], batch_size: int, steps: int, seed: int, shuffled: bool) -> Any:
+def _loader(net: str, shown: list[examples.Example | scores.ScoreExample], batch_size: int, steps: int, seed: int, shuffled: bool) -> Any:
     import torch
     from torch.utils.data import DataLoader, Dataset
 

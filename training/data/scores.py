@@ -1,0 +1,117 @@
+"""Examples from notes and chords: made once per item, in parallel, and kept like features."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelly._rt.contract import CONTRACT_VERSION, net_spec
+from kelly.errors import DataError
+from training.data import harmony, melody
+from training.data.examine import spread
+from training.data.features import cache_folder, save
+from training.data.item import Collection, Corrupt, Item
+from training.data.score import read_score
+from training.data.symbols import on_beats
+
+SOURCES = ("harmony.py", "melody.py", "score.py", "scores.py", "symbols.py")
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreExample:
+    """One item as a sequence of (input, class, weight), in the .npy ``rows`` (n_rows, I + 2)."""
+
+    rows: Path
+    n_rows: int
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def window(self, net: str, start: int, steps: int) -> tuple[Array, Array, Array]:
+        """x (steps, I), y (steps, O) one-hot, mask (steps, O), zeros after the end."""
+        spec = net_spec(net)
+        part = np.asarray(np.load(self.rows, mmap_mode="r")[start : start + steps], np.float32)
+        x = np.zeros((steps, spec.input.size), np.float32)
+        y, mask = (np.zeros((steps, spec.output.size), np.float32) for _ in range(2))
+        x[: len(part)] = part[:, :-2]
+        y[np.arange(len(part)), part[:, -2].astype(int)] = 1
+        mask[: len(part)] = part[:, -1:]
+        return x, y, mask
+
+
+def melody_rows(item: Item) -> Array:
+    """The melody of a score; POP909 brings beats, chords and key, Lakh the notes alone."""
+    score = read_score(item.score)
+    keys = item.labels.get("keys")
+    if "beats" in item.labels:
+        score = on_beats(score, item.labels["beats"])
+    return melody.rows(score, item.labels.get("chords", []), keys[0][2:] if keys else None)
+
+
+def harmony_rows(item: Item) -> Array:
+    """Chords per beat where there are beats, else per change."""
+    if "beats" not in item.labels:
+        return harmony.change_rows(item.labels["chords"])
+    score = on_beats(read_score(item.score), item.labels["beats"])
+    return harmony.beat_rows(score, item.labels["beats"], item.labels["chords"], item.labels["keys"][0][2:])
+
+
+MAKERS = {"melodytransformer": melody_rows, "harmonypredictor": harmony_rows}
+
+
+@lru_cache(maxsize=1)
+def example_hash() -> str:
+    """What examples depend on beside their item: the contract's version and the source that makes them."""
+    digest = hashlib.sha256(str(CONTRACT_VERSION).encode())
+    for name in SOURCES:
+        digest.update((Path(__file__).parent / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def make_one(work: tuple[str, Item, str]) -> tuple[str, str, int, str]:
+    """(item, .npy or "", rows, why not)."""
+    net, item, folder = work
+    try:
+        digest = hashlib.sha256(pickle.dumps(sorted(item.labels.items())))
+        if item.score:
+            digest.update(item.score.read_bytes())
+        name = digest.hexdigest()
+        target = Path(folder) / net / name[:2] / f"{name}.npy"
+        if not target.exists():
+            save(target, MAKERS[net](item).astype(np.float16))
+        return item.name, str(target), np.load(target, mmap_mode="r").shape[0], ""
+    except (DataError, OSError) as error:
+        return item.name, "", 0, str(error).removeprefix(f"{item.score}: ")
+
+
+def made_by(net: str) -> Callable[..., tuple[list[tuple[Item, ScoreExample]], list[Corrupt]]]:
+    """The row of TEACHERS for a set of scores."""
+
+    def made(found: Collection, cache: Path | None, advance: Callable[[int], object], executor: Executor | None):
+        folder = str((cache or cache_folder()) / "examples" / example_hash())
+        by_name = {item.name: item for item in found.items}
+        shown, faults = {}, []
+        for name, target, n_rows, reason in spread(make_one, [(net, item, folder) for item in found.items], executor):
+            advance(1)
+            if target:
+                shown[name] = ScoreExample(Path(target), n_rows)
+            else:
+                faults.append(Corrupt(by_name[name].score or Path(name), reason))
+        return [(item, shown[item.name]) for item in found.items if item.name in shown], faults
+
+    return made
+
+
+TEACHERS = {
+    "melodytransformer": {name: made_by("melodytransformer") for name in ("lakh", "pop909")},
+    "harmonypredictor": {name: made_by("harmonypredictor") for name in ("pop909", "billboard")},
+}
