@@ -142,6 +142,15 @@ def test_notes_have_seconds_and_beats(tmp_path):
     np.testing.assert_allclose(score.pedal_s, [[2.4, 127], [4.75, 0]])
 
 
+@pytest.mark.parametrize("length", [0, 4, 13, 30, 200])
+def test_a_torn_score_says_what_is_wrong(tmp_path, length):
+    """Never an empty reason, never another error."""
+    path = data_material.midi(tmp_path / "a.mid")
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(DataError, match=r"not readable as MIDI: \w|holds no note"):
+        read_score(path)
+
+
 DAMAGE = [
     ("deam", "annotations/annotations averaged per song/song_level/static_annotations_averaged_songs_1_2000.csv", (" arousal_mean", " arousal"), MissingColumnError, "no column arousal_mean"),
     ("deam", "annotations/annotations averaged per song/song_level/static_annotations_averaged_songs_1_2000.csv", ("3, 3.75", "3, 9.75"), LabelError, "song 3: expected a number within 1..9"),

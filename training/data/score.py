@@ -58,7 +58,7 @@ def read_score(path: Path) -> Score:
     except MidiFileError:
         raise
     except (OSError, EOFError, ValueError, LookupError, TypeError, OverflowError, struct.error, mido.KeySignatureError) as error:
-        raise MidiFileError(f"{path}: not readable as MIDI: {error or type(error).__name__}") from error
+        raise MidiFileError(f"{path}: not readable as MIDI: {str(error) or 'cut short'}") from error
 
 
 def _score(file, path: Path) -> Score:
