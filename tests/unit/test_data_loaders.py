@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch
 def disk(tmp_path_factory):
     """Sets that are mixed here: name -> path."""
     base = tmp_path_factory.mktemp("mixed")
-    names = ("deam", "table", "maestro", "asap", "pop909", "billboard", "emopia")
+    names = ("deam", "table", "maestro", "asap", "pop909", "billboard", "groove")
     return {name: getattr(data_material, name)(base / name) for name in names}
 
 
@@ -235,3 +235,37 @@ def test_batches_from_scores(disk, cache, net, names):
             assert mask[:, 0].min() == 1
     assert not loaders.corrupt
     assert list((cache / "examples").rglob("*.npy"))
+
+
+def test_a_drummers_take_is_shown_bar_by_bar(disk):
+    """The fixture's beat: kick on 1 and 4, snare on 3 and 6.25 ms late, off-beat hats at .525 of the beat."""
+    from kelly._rt.contract import EMBEDDING, GROOVE_OUT
+    from training.data.scores import groove_rows
+
+    rows = groove_rows(items_of(disk, "groove")[0])
+    heard, answer, known = rows[0, :64], rows[0, 64:96], rows[0, 96:]
+    assert rows.shape == (8, 128)
+    assert heard[EMBEDDING["density"].start] > 0
+    assert np.flatnonzero(answer[GROOVE_OUT.slice("low")] > 0).tolist() == [0, 12]
+    assert np.flatnonzero(answer[GROOVE_OUT.slice("high")] > 0).tolist() == [4]
+    assert answer[GROOVE_OUT["swing"].start] == pytest.approx(-0.8) == heard[EMBEDDING["swing"].start]
+    assert answer[GROOVE_OUT["mean_offset"].start] == pytest.approx(6.25 / 7 / 40, rel=1e-3)
+    assert answer[GROOVE_OUT["density"].start] == 1
+    assert answer[GROOVE_OUT["ghost_rate"].start] == -1
+    for name in ("syncopation", "fill_probability", "half_double"):
+        assert known[GROOVE_OUT.slice(name)].max() == 0
+    odd = replace(items_of(disk, "groove")[0], labels={"meter": "5-4"})
+    with pytest.raises(kelly.DataError, match="is in 5-4"):
+        groove_rows(odd)
+
+
+def test_batches_of_grooves(disk, cache):
+    """Answers that a take does not give have mask 0; published splits."""
+    loaders = create_data_loaders("groovepredictor", {"groove": disk["groove"]}, cache=cache)
+    assert loaders.counts == {"groove": {"train": 2, "validation": 1, "test": 1}}
+    x, y, mask = next(iter(loaders.test))
+    assert x.shape == (1, 64, 64)
+    assert y.shape == mask.shape == (1, 64, 32)
+    assert mask[0, :8, 0].min() == 1
+    assert mask[0, 8:].max() == 0
+    assert (y * (1 - mask)).abs().max() == 0

@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 
 from kelly._rt.contract import CONTRACT_VERSION, net_spec
 from kelly.errors import DataError
-from training.data import harmony, melody
+from training.data import drums, harmony, melody
 from training.data.examine import spread
 from training.data.features import cache_folder, save
 from training.data.item import Collection, Corrupt, Item
 from training.data.score import read_score
 from training.data.symbols import on_beats
 
-SOURCES = ("harmony.py", "melody.py", "score.py", "scores.py", "symbols.py")
+SOURCES = ("drums.py", "harmony.py", "melody.py", "score.py", "scores.py", "symbols.py")
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreExample:
-    """One item as a sequence of (input, class, weight), in the .npy ``rows`` (n_rows, I + 2)."""
+    """One item as a sequence, in the .npy ``rows``: (input, class, weight) or (input, answers, mask)."""
 
     rows: Path
     n_rows: int
@@ -37,14 +37,17 @@ class ScoreExample:
         return self.n_rows
 
     def window(self, net: str, start: int, steps: int) -> tuple[Array, Array, Array]:
-        """x (steps, I), y (steps, O) one-hot, mask (steps, O), zeros after the end."""
+        """x (steps, I), y (steps, O), of a class one-hot, mask (steps, O), zeros after the end."""
         spec = net_spec(net)
         part = np.asarray(np.load(self.rows, mmap_mode="r")[start : start + steps], np.float32)
         x = np.zeros((steps, spec.input.size), np.float32)
         y, mask = (np.zeros((steps, spec.output.size), np.float32) for _ in range(2))
-        x[: len(part)] = part[:, :-2]
-        y[np.arange(len(part)), part[:, -2].astype(int)] = 1
-        mask[: len(part)] = part[:, -1:]
+        x[: len(part)], told = part[:, : spec.input.size], part[:, spec.input.size :]
+        if told.shape[1] == 2:
+            y[np.arange(len(part)), told[:, 0].astype(int)] = 1
+            mask[: len(part)] = told[:, 1:]
+        else:
+            y[: len(part)], mask[: len(part)] = np.split(told, 2, axis=1)
         return x, y, mask
 
 
@@ -65,7 +68,12 @@ def harmony_rows(item: Item) -> Array:
     return harmony.beat_rows(score, item.labels["beats"], item.labels["chords"], item.labels["keys"][0][2:])
 
 
-MAKERS = {"melodytransformer": melody_rows, "harmonypredictor": harmony_rows}
+def groove_rows(item: Item) -> Array:
+    """A drummer's take, bar by bar."""
+    return drums.rows(read_score(item.score), item.labels["meter"])
+
+
+MAKERS = {"melodytransformer": melody_rows, "harmonypredictor": harmony_rows, "groovepredictor": groove_rows}
 
 
 @lru_cache(maxsize=1)
@@ -114,4 +122,5 @@ def made_by(net: str) -> Callable[..., tuple[list[tuple[Item, ScoreExample]], li
 TEACHERS = {
     "melodytransformer": {name: made_by("melodytransformer") for name in ("lakh", "pop909")},
     "harmonypredictor": {name: made_by("harmonypredictor") for name in ("pop909", "billboard")},
+    "groovepredictor": {"groove": made_by("groovepredictor")},
 }
