@@ -76,15 +76,21 @@ EVENT = (
 )
 
 COMMAND = (
+    ("frame", "int64_t", 1, "of a beat, where it matters; -1 for none"),
     ("kind", "int32_t", 1, "a COMMAND_KINDS row"),
-    ("index", "int32_t", 1, "which net, where it matters"),
+    ("index", "int32_t", 1, "which net, which part, or the number of a beat since the transport's start (-1 unknown), where it matters"),
     ("value", "double", 1, "its argument"),
     ("vector", "float", 64, "an embedding, where it matters"),
 )
 
-COMMAND_KINDS = ("enable", "disable", "reset", "embedding", "release_embedding", "panic", "reload")
+COMMAND_KINDS = (
+    "enable", "disable", "reset", "embedding", "release_embedding", "panic", "reload",
+    "clock", "no_clock", "tap", "hold_chord", "part", "rest", "end",
+)  # fmt: skip
 """enable/disable a net by index; reset state; drive the nets from Python; give the recognizer back; all notes off;
-take the network that lies in the mailbox of net ``index``."""
+take the network that lies in the mailbox of net ``index``.  Tempo (value, bpm) and phase (a beat at ``frame``) from a
+clock, which leads until no_clock; a tap, which the player may leave again; the chord stays while value is 1.  For the
+conductor, at the tick that consumed it: a part plays (value 1) or not, all rest (value 1), the phrase ends and the music with it."""
 
 CONTROLS = (
     ("time_s", "end of this network hop since the stream began"),

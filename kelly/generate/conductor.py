@@ -19,7 +19,7 @@ from .bass import Bass
 from .drums import Drums
 from .dynamics import MAX_OFFSET_S, Dynamics
 from .echo import Echo
-from .grid import ChordTrack, Grid
+from .grid import STEPS_PER_BEAT, ChordTrack, Grid
 from .harmony import Chords
 from .heard import Heard, read_tick
 from .ledger import Ledger
@@ -80,6 +80,9 @@ class Conductor:
         self._newest_on = [-(1 << 62)] * len(self.parts)
         self._opened = False
         self._ended = False
+        self._out: set[int] = set()  # parts that were switched off
+        self._resting = False
+        self._last_step: int | None = None  # the music ends before it
         self._dynamics.reset()
         for player in (self._chords, self._melody, self._bass, self._drums):
             player.reset()
@@ -120,6 +123,31 @@ class Conductor:
         self._echo.struck(events["frame"][(events["status"] & 0xF0 == 0x90) & (events["data2"] > 0)].tolist())
         return events
 
+    def switch(self, part: int, on: bool) -> None:
+        """A part plays, or not, from the next planned step on; row of PARTS, another one is nothing."""
+        (self._out.discard if on else self._out.add)(part)
+
+    def rest(self, resting: bool) -> None:
+        """Nobody plays, as if the player paused, until told otherwise."""
+        self._resting = resting
+
+    def end_phrase(self) -> None:
+        """Play to the end of the phrase that is next to be planned, and no further."""
+        if self._last_step is not None:
+            return
+        if not self.grid.exists or self._next_step is None:
+            self._last_step, self._ended = 0, True
+            return
+        place = self.grid.place(self._next_step)
+        left = (place.phrase_beats - place.phrase_beat) * STEPS_PER_BEAT
+        self._last_step = self._next_step + round(left)
+
+    def over(self, frame: int) -> bool:
+        """Whether the music that ``end_phrase`` left has been played at ``frame``."""
+        if self._last_step is None:
+            return False
+        return not self.grid.exists or frame >= self.grid.frame_of(self._last_step)
+
     def finish(self) -> Any:
         """Release every held note now; nothing is planned afterwards."""
         self._ended = True
@@ -153,6 +181,11 @@ class Conductor:
         if self._next_step is None or self._next_step < first:
             self._next_step = first  # a grid that jumped ahead: what lies behind it is never played
         while self.grid.frame_of(self._next_step) < limit:
+            if self._last_step is not None and self._next_step >= self._last_step:
+                for row in range(len(self.parts)):
+                    self._ledger.cut(row, round(self.grid.frame_of(self._last_step)))
+                self._ended = True
+                return
             self._plan(self._next_step, heard)
             self._next_step += 1
 
@@ -160,6 +193,10 @@ class Conductor:
         grid, rate = self.grid, self.sample_rate_hz
         place, frame = grid.place(step), grid.frame_of(step)
         chord = self._tracks.at(place.beat)
+        if self._resting:
+            for row in range(len(self.parts)):
+                self._ledger.cut(row, round(frame))
+            return
         beat_s = grid.beat_frames / rate
         stage = self._entry.stage(
             heard, (frame - heard.frame) / rate, beat_s, beat_s * grid.beats_per_bar, chord is not None
@@ -190,7 +227,7 @@ class Conductor:
         for row, plan, alone in self._players:
             if not self.parts[row].enabled:
                 continue
-            if not allowed[row]:
+            if not allowed[row] or row in self._out:
                 self._ledger.cut(row, round(frame))
                 continue
             self._play(row, plan(moment), alone, moment, swung)

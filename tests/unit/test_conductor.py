@@ -7,7 +7,7 @@ import pytest
 
 from kelly.errors import ConfigError
 from kelly.generate.conductor import Conductor
-from kelly.generate.settings import PARTS, ConductorSettings
+from kelly.generate.settings import DRUMS, PARTS, ConductorSettings
 from tests.synthetic import conduct, engines, notes_of, ticks
 
 RATE = 48000
@@ -189,3 +189,47 @@ def test_nothing_is_planned_after_the_end():
         conductor.consume(tick)
     assert all(int(event["status"]) & 0xF0 == 0x80 for event in conductor.finish())
     assert len(conductor.finish()) == 0
+
+
+def told(stream, at, *orders):
+    """Events of a band that is told something before tick ``at``, and one thing more every 100 ticks."""
+    conductor, events = band(), []
+    for i, tick in enumerate(stream):
+        if i >= at and (i - at) % 100 == 0 and (i - at) // 100 < len(orders):
+            orders[(i - at) // 100](conductor)
+        events.append(conductor.consume(tick))
+    return conductor, notes_of(np.concatenate([*events, conductor.finish()]))
+
+
+def begun(notes, after, before=1 << 62):
+    return [note for note in notes if after < note[3] < before]
+
+
+def test_drums_go_out_and_the_others_play_on():
+    stream = list(ticks(30))
+    _, notes = told(stream, 400, lambda conductor: conductor.switch(DRUMS, False))
+    told_at, out = int(stream[400]["frame"]), int(stream[425]["frame"])
+    assert begun(of(notes, "drums"), 0, told_at)
+    assert not begun(of(notes, "drums"), out)
+    assert begun(of(notes, "bass"), out)
+
+
+def test_a_resting_band_is_silent_until_it_is_told_to_play():
+    stream = list(ticks(30))
+    _, notes = told(stream, 400, lambda conductor: conductor.rest(True), lambda conductor: conductor.rest(False))
+    silent, again = int(stream[420]["frame"]), int(stream[500]["frame"])
+    assert begun(notes, 0, silent)
+    assert not [note for note in notes if note[3] < again and note[4] > silent]
+    assert begun(notes, again)
+
+
+def test_the_phrase_is_finished_and_then_it_is_over():
+    stream = list(ticks(60))
+    conductor, notes = told(stream, 500, lambda conductor: conductor.end_phrase())
+    asked = int(stream[500]["frame"])
+    over = next(tick for tick in stream[500:] if conductor.over(int(tick["frame"])))
+    assert int(over["beat_in_bar"]) == 0
+    assert int(over["frame"]) - asked <= 16.5 * float(over["beat_frames"])
+    assert begun(notes, asked)
+    assert not begun(notes, int(over["frame"]))
+    assert max(note[4] for note in notes) <= int(over["frame"])

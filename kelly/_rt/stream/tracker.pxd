@@ -59,6 +59,9 @@ cdef struct pulse_state:
 cdef struct grid_state:
     double rate
     int given, beats_per_bar, bar_fixed
+    int own_given, own_bar_fixed  # as the constructor was told, for when nobody leads any more
+    int led  # a clock gives the tempo
+    double own_period, line  # line: frame of one of the clock's beats; -1 while it gives no phase
     double beat, next, period
     int64_t count, bar_shift
     double confidence, trusted_s, away_s
@@ -110,7 +113,7 @@ cdef class Tracker:
     cdef int64_t frame, index, asked_beat, groove_beat
     cdef double lead_beats
     cdef readonly int phrase_bars
-    cdef bint harmony_due, groove_due
+    cdef bint harmony_due, groove_due, chord_held
 
     cdef void clear(self) noexcept nogil
     cdef void take_given(self, int64_t beat) noexcept nogil
@@ -118,3 +121,6 @@ cdef class Tracker:
     cdef void tick(self, const float* features, const float* embedding, tick_t* out) noexcept nogil
     cdef void harmony_context(self, const float* embedding, float* x) noexcept nogil
     cdef void choose_chord(self, const float* harmony, tick_t* out) noexcept nogil
+    cdef void lead(self, double bpm, int64_t frame, int64_t beat) noexcept nogil
+    cdef void unlead(self) noexcept nogil
+    cdef void tap(self, double bpm, int64_t frame) noexcept nogil

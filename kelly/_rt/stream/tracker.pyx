@@ -96,6 +96,7 @@ cdef class Tracker:
         self.grid.given = tempo_bpm is not None
         if tempo_bpm is not None:
             self.grid.period = 60.0 * sample_rate_hz / tempo_bpm
+        self.grid.own_given, self.grid.own_period = self.grid.given, self.grid.period
         self.phrase_bars = 4
         self.lead_beats = max(0.5, look_ahead_beats + 0.25)
         if key is not None:
@@ -109,7 +110,7 @@ cdef class Tracker:
         self.chords.n_given = len(given)
         for i, chord in enumerate(given):
             self.chords.given[i] = chord
-        self.grid.bar_fixed = len(given) > 0
+        self.grid.bar_fixed = self.grid.own_bar_fixed = len(given) > 0
         pulse_prepare(&self.pulse)
         chords_prepare(&self.chords)
         self.clear()
@@ -118,7 +119,7 @@ cdef class Tracker:
         # As new: settings stay, everything heard is forgotten.
         self.frame = self.index = 0
         self.asked_beat = self.groove_beat = -1
-        self.harmony_due = self.groove_due = False
+        self.harmony_due = self.groove_due = self.chord_held = False
         level_clear(&self.level)
         key_clear(&self.key)
         pulse_clear(&self.pulse)
@@ -180,6 +181,8 @@ cdef class Tracker:
         chords_tick(&self.chords, self.level.silence_s, out)
 
     cdef void take_given(self, int64_t beat) noexcept nogil:
+        if self.chord_held and self.chords.current >= 0:
+            return
         self.chords.confidence = 1.0
         chords_take(&self.chords, self.chords.given[(beat + self.grid.bar_shift) % self.chords.n_given], beat)
 
@@ -193,15 +196,45 @@ cdef class Tracker:
         cdef int64_t coming = self.grid.count + 1
         cdef int chord
         if self.chords.n_given == 0 and self.grid.count >= 0:
-            if self.level.open:
+            if self.level.open and not (self.chord_held and self.chords.current >= 0):
                 chord = chords_choose(&self.chords, coming, grid_bar_beat(&self.grid, coming), self.grid.beats_per_bar,
                                       (self.grid.next - self.grid.beat) / (HOP_S * self.grid.rate), &self.key, harmony)
             else:
-                chord = self.chords.current  # nobody plays, nothing changes
+                chord = self.chords.current  # nobody plays, or a foot is on the pedal: nothing changes
             chords_take(&self.chords, chord, coming)
         chords_tick(&self.chords, self.level.silence_s, out)
 
+    # From outside, between ticks.  frame: of a beat, in the stream; -1 where the phase is unknown.
+
+    cdef void lead(self, double bpm, int64_t frame, int64_t beat) noexcept nogil:
+        # A clock's tempo and phase, in the place of what is heard; beat: its number since the start, -1 unknown
+        cdef int64_t repeat = self.phrase_bars * self.grid.beats_per_bar
+        if self.chords.n_given > 0:
+            repeat *= self.chords.n_given
+        grid_lead(&self.grid, bpm, <double>self.frame, frame, beat, repeat)
+
+    cdef void unlead(self) noexcept nogil:
+        grid_unlead(&self.grid)
+
+    cdef void tap(self, double bpm, int64_t frame) noexcept nogil:
+        grid_tap(&self.grid, bpm, <double>self.frame, frame)
+
     # Python's face, for tests and `analyze`.
+
+    def follow_clock(self, bpm, frame=-1, beat=-1):
+        """Let a clock lead: 20..400 bpm, frame of one of its beats, number of that beat; None gives the lead back.  [main, idle]"""
+        if bpm is None:
+            self.unlead()
+        else:
+            self.lead(bpm, frame, beat)
+
+    def take_tap(self, bpm, frame):
+        """A beat tapped at ``frame``, and the tempo of the taps.  [main, idle]"""
+        self.tap(bpm, frame)
+
+    def hold_chord(self, held):
+        """The chord stays as it is while held.  [main, idle]"""
+        self.chord_held = held
 
     def reset(self):
         """Forget everything heard; settings stay.  [main, idle]"""

@@ -10,6 +10,8 @@
 # Given tempo: the period is exact; the phase is that of the first onset, trimmed by the mean error of
 # the onsets of the first SETTLE_BEATS beats (1/n gains), then frozen.  If those onsets show that the
 # first one stood beside the beat, the grid moves once.  After REST_S of silence it is heard anew.
+# Led by a clock: its period is exact, its beats are the grid's from the next beat on, and where it counts
+# them its downbeats are, too.  A tap places one beat and its tempo; from there the player is followed again.
 
 cdef double PULSE_LATENCY_S = 0.012  # from an attack to the head of the pulse's beat
 cdef double NEAR_BEATS = 0.13  # an onset this near to a beat means that beat
@@ -25,15 +27,19 @@ cdef int ASTRAY_BEATS = 4
 cdef double TRUST = 0.45  # confidence, for TRUST_S: locked
 cdef double TRUST_S = 1.0
 cdef double DISTRUST = 0.15  # for 3 s: no longer
+cdef double LED_BPM_MIN = 20.0
+cdef double LED_BPM_MAX = 400.0
 cdef double REST_S = 4.0  # after such a silence nothing is trusted
 
 
 cdef void grid_clear(grid_state* s) noexcept nogil:
-    cdef double rate = s.rate, period = s.period
-    cdef int given = s.given, beats_per_bar = s.beats_per_bar, bar_fixed = s.bar_fixed
+    cdef double rate = s.rate, period = s.own_period
+    cdef int given = s.own_given, beats_per_bar = s.beats_per_bar, bar_fixed = s.own_bar_fixed
     memset(s, 0, sizeof(grid_state))
     s.rate, s.given, s.beats_per_bar, s.bar_fixed = rate, given, beats_per_bar, bar_fixed
+    s.own_given, s.own_period, s.own_bar_fixed = given, period, bar_fixed
     s.period = period if given else 60.0 * rate / PULSE_PRIOR_BPM
+    s.line = -1.0
     s.count = -1
 
 
@@ -164,11 +170,71 @@ cdef bint grid_advance(grid_state* s, const pulse_state* pulse, double frame) no
     s.beat = s.next
     s.count += 1
     s.corrected = 0
-    if s.given:
+    if s.led and s.line >= 0.0:
+        s.next = s.beat + s.period
+        s.next += wrap((s.line - s.next) / s.period) * s.period
+    elif s.given:
         grid_next_given(s)
     else:
         s.next = s.beat + s.period
     return True
+
+
+cdef bint grid_period(grid_state* s, double bpm) noexcept nogil:
+    if not LED_BPM_MIN <= bpm <= LED_BPM_MAX:  # nor what is no number
+        return False
+    s.period = 60.0 * s.rate / bpm
+    return True
+
+
+cdef void grid_align(grid_state* s, double frame, double line) noexcept nogil:
+    # The coming beat is one of those at line + k periods: the running one is stretched, no number is skipped.
+    # Where that beat is just over, for word of it takes a while, it is taken at the next hop.
+    if s.count < 0:
+        s.beat, s.count = line + floor((frame - line) / s.period) * s.period, 0
+        if s.beat < 0.0:
+            s.beat += s.period
+    s.next = s.beat + s.period
+    s.next += wrap((line - s.next) / s.period) * s.period
+    while s.next < frame - 0.25 * s.period:
+        s.next += s.period
+    s.corrected = 1
+    s.error_sum = s.error_weight = 0.0
+
+
+cdef void grid_lead(grid_state* s, double bpm, double frame, int64_t line, int64_t beat, int64_t period_beats) noexcept nogil:
+    # line: frame of a beat of the clock or -1; beat: its number since start or -1; period_beats: after which bars, phrases and chords repeat
+    cdef int64_t shift
+    if not grid_period(s, bpm):
+        return
+    if not s.led and s.count >= 0:
+        s.settled = s.n_onsets = 0
+    s.led = s.given = s.locked = 1
+    if line < 0:
+        return
+    s.line = <double>line
+    grid_align(s, frame, s.line)
+    if beat >= 0:
+        shift = beat + <int64_t>floor((s.next - s.line) / s.period + 0.5) - (s.count + 1)
+        s.bar_shift = (shift % period_beats + period_beats) % period_beats
+        s.bar_fixed = 1
+
+
+cdef void grid_unlead(grid_state* s) noexcept nogil:
+    s.led, s.line = 0, -1.0
+    s.given, s.bar_fixed = s.own_given, s.own_bar_fixed
+    if s.given:
+        s.period = s.own_period
+
+
+cdef void grid_tap(grid_state* s, double bpm, double frame, int64_t line) noexcept nogil:
+    if s.led or not grid_period(s, bpm):
+        return
+    grid_align(s, frame, <double>line)
+    s.locked, s.away_s, s.astray, s.insisted = 1, 0.0, 0, 0
+    s.confidence = max(s.confidence, TRUST)
+    if s.given:
+        s.own_period, s.settled = s.period, SETTLE_BEATS
 
 
 cdef void grid_accent(grid_state* s, int64_t beat, double accent) noexcept nogil:

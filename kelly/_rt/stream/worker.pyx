@@ -33,12 +33,16 @@ from kelly._rt._contract cimport (
     NET_MELODYTRANSFORMER,
 )
 from kelly._rt._layout cimport (
+    COMMAND_CLOCK,
     COMMAND_DISABLE,
     COMMAND_EMBEDDING,
     COMMAND_ENABLE,
+    COMMAND_HOLD_CHORD,
+    COMMAND_NO_CLOCK,
     COMMAND_RELEASE_EMBEDDING,
     COMMAND_RELOAD,
     COMMAND_RESET,
+    COMMAND_TAP,
     CONTROL_BEAT,
     CONTROL_BEAT_IN_BAR,
     CONTROL_CHROMA_0,
@@ -508,6 +512,14 @@ cdef class Worker:
                 w.nets[c.index].due = True
                 if w.nets[c.index].network == NULL and kelly_get(&w.nets[c.index].mailbox) == 0:
                     w.nets[c.index].present = True                  # one of the conductor's
+            elif c.kind == COMMAND_CLOCK:
+                self.tracker.lead(c.value, c.frame, c.index)
+            elif c.kind == COMMAND_NO_CLOCK:
+                self.tracker.unlead()
+            elif c.kind == COMMAND_TAP and c.frame >= 0:
+                self.tracker.tap(c.value, c.frame)
+            elif c.kind == COMMAND_HOLD_CHORD:
+                self.tracker.chord_held = c.value != 0.0
             receipt.tick = index
             kelly_ring_push(w.receipts, &receipt, 1)
 
