@@ -1,13 +1,14 @@
 """A MIDI input: pedals, keys and the clock of other gear, through python-rtmidi.
 
-rtmidi calls back on a thread of its own, with the GIL; there a message is only stamped and queued, so
-a flood costs little and a full queue drops the newest, counted.  ``actions`` is asked by the session.
+rtmidi queues what comes by itself, in C++, and ``actions`` takes it from there.  Nothing of ours runs when
+a message arrives: on JACK that would be a real-time thread, which the whole server waits for, waiting for
+the GIL.  A full queue drops the newest.
 """
 
 from __future__ import annotations
 
+import ctypes
 import time
-from collections import deque
 from typing import Any
 
 from kelly.errors import MidiPortError
@@ -15,7 +16,8 @@ from kelly.midi import native, ports
 from kelly.midi.inputs import Action, Controls
 
 WAITING = 4096
-"""Messages that may wait; ten thousand a second fill this in 0.4 s, and the session asks 50 times a second."""
+"""Messages that may wait; ten thousand a second fill this in 0.4 s, and the session asks 100 times a second."""
+LATE_S = 0.1
 
 
 class MidiListener:
@@ -28,37 +30,38 @@ class MidiListener:
 
     def __init__(self, client: Any, description: str, controls: Controls | None = None) -> None:
         self.description, self.controls = description, controls or Controls()
-        self.dropped = 0
         self._client, self._time_s = client, 0.0
-        self._queue: deque[tuple[float, list[int]]] = deque()
         client.ignore_types(sysex=True, timing=False, active_sense=True)
-        client.set_callback(self._heard)
 
-    def _heard(self, event: tuple[list[int], float], _: object = None) -> None:
-        """[rtmidi] Times are the driver's own distances, which a busy Python does not blur, tied to our clock."""
-        message, delta_s = event
+    def _stamped(self, delta_s: float) -> float:
+        """The time of a message: the driver's own distances, which a busy Python does not blur, tied to our clock."""
         now_s = time.monotonic()
         self._time_s += delta_s
-        if not -0.001 < now_s - self._time_s < 0.1:  # the first one, or the driver's clock has wandered
+        if not -0.001 < now_s - self._time_s < LATE_S:  # the first one, or the driver's clock has wandered
             self._time_s = now_s
-        if len(self._queue) >= WAITING:
-            self.dropped += 1
-            return
-        self._queue.append((self._time_s, message))
+        return self._time_s
 
     def actions(self) -> list[Action]:
         """What was asked for since the last question, in order.  [main]"""
         actions: list[Action] = []
-        while self._queue:
-            at_s, message = self._queue.popleft()
-            actions += self.controls.feed(message, at_s)
+        for _ in range(WAITING):
+            event = self._client.get_message() if self._client is not None else None
+            if event is None:
+                break
+            message, delta_s = event
+            actions += self.controls.feed(message, self._stamped(delta_s))
         return actions + self.controls.idle(time.monotonic())
+
+    def leave(self) -> None:
+        """Listen no more without touching the port, whose server is dead: ending it might never return."""
+        client, self._client = self._client, None
+        if client is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))  # so that not even the interpreter's end destroys it
 
     def close(self) -> None:
         """Listen no more; idempotent."""
         client, self._client = self._client, None
         if client is not None:
-            client.cancel_callback()
             client.close_port()
             client.delete()
 
@@ -68,7 +71,7 @@ def open_listener(text: str, controls: Controls | None = None) -> MidiListener:
 
     raises  MidiPortError
     """
-    client, api = ports.open_client(ports.CLIENT, listen=True)
+    client, api = ports.open_client(ports.CLIENT, listen=WAITING)
     try:
         if text == "virtual" or text.startswith("virtual:"):
             name = text.partition(":")[2] or ports.CLIENT

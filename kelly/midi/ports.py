@@ -54,8 +54,8 @@ def _apis() -> list[tuple[int, str]]:
     return [(getattr(module, key), name) for key, name in API_NAMES.items() if getattr(module, key, None) in built]
 
 
-def open_client(name: str = CLIENT, listen: bool = False) -> tuple[Any, str]:
-    """An rtmidi output, or an input to ``listen``, of the first API that works, and that API's name.
+def open_client(name: str = CLIENT, listen: int = 0) -> tuple[Any, str]:
+    """An rtmidi output, or an input in which ``listen`` messages may wait, of the first API that works, and that API's name.
 
     raises  MidiPortError when none does, with each API's own reason
     """
@@ -63,7 +63,9 @@ def open_client(name: str = CLIENT, listen: bool = False) -> tuple[Any, str]:
     for number, api in _apis():
         try:
             with chatter.captured():
-                return (module.MidiIn if listen else module.MidiOut)(number, name=name), api
+                if listen:
+                    return module.MidiIn(number, name=name, queue_size_limit=listen), api
+                return module.MidiOut(number, name=name), api
         except OSError as error:
             reasons.append(f"{api}: {error}")
     raise MidiPortError(f"no MIDI system answers ({'; '.join(reasons) or 'rtmidi was built without any'}); {WITHOUT}")
