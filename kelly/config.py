@@ -52,11 +52,15 @@ class MidiConfig:
     """Where the notes go.
 
     output    "auto", "virtual[:NAME]", "file:PATH", or an unambiguous part of a port's name
+    input     clock, pedals and knobs: "virtual[:NAME]", or an unambiguous part of a port's name; "" listens to none
+    controls  action -> control, such as {"freeze": "CC 21", "tap": "note 36"}; an action that is missing keeps its own
     channels  MIDI channel per part, 1..16, no two alike
     programs  General MIDI program per part, 0..127 as on the wire; a missing part keeps its own
     """
 
     output: str = "auto"
+    input: str = ""
+    controls: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     channels: Mapping[str, int] = field(default_factory=lambda: DEFAULT_CHANNELS)
     programs: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -238,6 +242,19 @@ def _parts(low: int, high: int) -> Reader:
     return read
 
 
+def _controls(value: Any, textual: bool) -> dict[str, str]:
+    if textual and isinstance(value, str):
+        value = [item.strip() for item in value.split(",") if item.strip()]
+    if isinstance(value, list | tuple) and textual:
+        pairs = [str(item).partition("=") for item in value]
+        if bad := [item for item, pair in zip(value, pairs, strict=True) if not pair[1]]:
+            raise ValueError(f"expected ACTION=CONTROL, found {bad[0]!r}")
+        value = {name.strip(): text.strip() for name, _, text in pairs}
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError(f"expected a table of actions and controls, found {_kind(value)}")
+    return dict(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One row: ``key`` in the file, ``name`` as keyword and flag, ``env`` in the environment."""
@@ -274,6 +291,8 @@ SETTINGS = (
     Setting("audio.tail_s", "tail", _number(0, 60)),
     Setting("audio.patience_s", "patience", _number(0, 3600)),
     Setting("midi.output", "midi_out", _text(pattern=NAMED, meaning="a port, virtual, file:PATH or auto")),
+    Setting("midi.input", "midi_in", _text()),
+    Setting("midi.controls", "control", _controls),
     Setting("midi.channels", "midi_channel", _parts(1, 16)),
     Setting("midi.programs", "program", _parts(0, 127)),
     Setting("music.key", "key", _text()),

@@ -17,7 +17,21 @@ import click
 
 from kelly.audio.synth import find_soundfonts
 from kelly.cli.console import Console
-from kelly.cli.options import CONFIG, JSON, MODELS, MUSIC, PORT, RECORD, SOUND, TAIL, VOICE, console, options, settings
+from kelly.cli.options import (
+    CONFIG,
+    JSON,
+    MODELS,
+    MUSIC,
+    PEDALS,
+    PORT,
+    RECORD,
+    SOUND,
+    TAIL,
+    VOICE,
+    console,
+    options,
+    settings,
+)
 from kelly.cli.status import status_line
 from kelly.errors import ConfigError
 
@@ -30,9 +44,10 @@ QUIET_AFTER_S = 5.0
 
 
 @click.command("live")
-@options(SOUND, PORT, RECORD, MUSIC, TAIL, MODELS, CONFIG, JSON, VOICE)
+@options(SOUND, PORT, PEDALS, RECORD, MUSIC, TAIL, MODELS, CONFIG, JSON, VOICE)
+@click.option("--learn", metavar="ACTION", help="The next control used on --midi-in does this: tap, hold_chord, freeze, end, ...")
 @click.option("--listen", is_flag=True, help="Start fluidsynth, play to it, and end it afterwards.")
-def command(listen: bool, **flags: Any) -> int:
+def command(listen: bool, learn: str | None, **flags: Any) -> int:
     """Listen to a device or a recording and play along.
 
     Without flags: the default audio input, else the bundled demo; a virtual MIDI port, else a MIDI
@@ -41,10 +56,22 @@ def command(listen: bool, **flags: Any) -> int:
     """
     voice = console(flags)
     config = settings(flags)
+    if learn is not None:
+        learnable(config, learn)
     with stop_signals() as received, ExitStack() as stack:
         if listen:
             config = heard(config, stack)
-        return play(voice, config, received)
+        return play(voice, config, received, learn)
+
+
+def learnable(config: Any, action: str) -> None:
+    """Refuse what cannot be learned before anything is opened."""
+    from kelly.midi.inputs import ACTIONS
+
+    if not config.midi.input:
+        raise ConfigError("--learn needs a MIDI input: --midi-in PORT")
+    if action not in ACTIONS:
+        raise ConfigError(f"no action is called {action!r}; there are: {', '.join(ACTIONS)}")
 
 
 def heard(config: Any, stack: ExitStack) -> Any:
@@ -58,7 +85,7 @@ def heard(config: Any, stack: ExitStack) -> Any:
     return replace(config, midi=replace(config.midi, output=listener.port))
 
 
-def play(voice: Console, config: Any, received: list[int]) -> int:
+def play(voice: Console, config: Any, received: list[int], learn: str | None = None) -> int:
     """Run one session until its source ends or a signal arrives; the exit code."""
     from kelly.live.session import Session
 
@@ -68,6 +95,8 @@ def play(voice: Console, config: Any, received: list[int]) -> int:
     voice.narrate(f"{session.source.name} -> {session.sink.description}; Ctrl-C ends it")
     try:
         session.start()
+        if learn is not None:
+            voice.narrate(session.learn(learn))
         follow(voice, session, received)
     finally:
         session.close()

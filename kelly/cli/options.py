@@ -26,6 +26,10 @@ PORT = (
         help="virtual[:NAME], a port (part of its name), file:PATH, or auto, which is also what the bare flag means.",
     ),
 )  # fmt: skip
+PEDALS = (
+    click.option("--midi-in", metavar="PORT", help="Clock, pedals and knobs: a port (part of its name) or virtual[:NAME]."),
+    click.option("--control", metavar="ACTION=CONTROL", multiple=True, help='What does an action: "freeze=CC 21", "tap=note 36". Repeatable.'),
+)
 MUSIC = (
     click.option("--key", metavar="KEY", help='auto, C, Am, Eb, F#m, "A minor", ...'),
     click.option("--tempo", metavar="BPM", help="Quarter notes per minute, or auto."),
@@ -99,6 +103,7 @@ def check(config: Config) -> None:
     """Refuse keys, chords and nets that don't exist before anything is opened."""
     from kelly.config import did_you_mean
     from kelly.live.intent import intent_of
+    from kelly.midi.inputs import bindings
     from kelly.music.chord import chords_by_beat, parse_progression
     from kelly.music.scale import parse_key
 
@@ -112,6 +117,8 @@ def check(config: Config) -> None:
         where = config.origins.get("music.chords", "chords")
         if config.music.chords.strip():
             chords_by_beat(parse_progression(config.music.chords), config.music.beats_per_bar)
+        where = "midi.controls"
+        bindings(config.midi.controls)
         where = config.origins.get("music.mood" if config.music.mood else "music.intent", "mood")
         intent_of(config)
     except ConfigError as error:

@@ -39,10 +39,13 @@ from kelly.generate.settings import ConductorSettings
 from kelly.live.engines import conductor_engines
 from kelly.live.intent import constrained, intent_of
 from kelly.live.mailbox import COUNTERS, KEYS, Mailbox
+from kelly.live.pedalboard import Pedalboard
 from kelly.live.priority import raised
 from kelly.live.salvage import salvage, unfinished
 from kelly.live.stats import Snapshot, latency_row
 from kelly.live.take import Recorder
+from kelly.midi.inputs import Controls, bindings
+from kelly.midi.listener import MidiListener, open_listener
 from kelly.midi.native import NativeSink
 from kelly.midi.sinks import RtMidiSink, Score, Sink, open_sink
 from kelly.midi.tempo import TempoMap
@@ -100,11 +103,18 @@ class Session:
                 sink, said = open_sink(config.midi.output)
                 self.notices += [said] if said else []
             self.sink: Sink = sink
+            listener: MidiListener | None = None
             try:
+                if realtime and config.midi.input:
+                    listener = open_listener(config.midi.input, Controls(bindings(config.midi.controls)))
+                    self.notices.append(f"pedals and clock: {listener.description}")
                 self.processor = _load(config)
                 self._prepare(settings, key, bars)
+                self.pedals = Pedalboard(self, listener) if listener is not None else None
             except BaseException:
                 sink.close(None)
+                if listener is not None:
+                    listener.close()
                 raise
         except BaseException:
             source.stop()
@@ -170,6 +180,7 @@ class Session:
         self._switch_interval_s = 0.0
         self.receipts: deque[Any] = deque(maxlen=1024)
         self._writes_a_file = self.take is not None or self.sink.path is not None or not self.realtime
+        self._switches: deque[Any] = deque()  # receipts the conductor has still to look at
         self.priorities: dict[str, bool] = {}  # per real-time thread: was its priority granted?
         self._threads = [
             threading.Thread(target=target, name=f"kelly-{name}", daemon=True)
@@ -215,6 +226,8 @@ class Session:
             thread.start()
         if self.realtime:
             self._mailbox.start()
+        if self.pedals is not None:
+            self.pedals.start()
         try:
             self.source.start()
         except BaseException:
@@ -249,6 +262,8 @@ class Session:
             return
         self._closed = True
         self._mailbox.close()
+        if self.pedals is not None:
+            self.pedals.close(leave=self._server_lost)
         started = self._threads[0].ident is not None
         if started and self.take is not None and self._failure is None:
             self.source.finish()
@@ -306,6 +321,7 @@ class Session:
     def _conduct(self) -> None:
         """[conductor] ticks in order -> planned events -> the performer's ring."""
         ticks, poll_s = np.zeros(64, dtype("tick")), 0.004 if self.realtime else 0.0003
+        ending = False
         self._announce_reflex()
         while not self._stopping.is_set():
             if not self._ticks.wait(0.1, poll_s):
@@ -313,21 +329,43 @@ class Session:
             came = ticks[: self._ticks.pop_into(ticks)]
             if self.take is not None:
                 self.take.ticks(came)
+            self._take_receipts()
             for tick in came:
+                self._switch(int(tick["index"]))
                 for engine in self._engines.values():
                     engine.hear(tick)
                 self._push(self._conductor.consume(tick))
                 self._performer.publish(int(tick["frame"]))
+                if not ending and self._conductor.over(int(tick["frame"])):
+                    ending = True
+                    self.source.finish()
                 if tick["end"]:
                     self._push(self._conductor.finish())
                     self._newest = tick.copy()
                     self._performer.finish()
                     return
             self._newest = tick.copy()
-            if len(self._receipts):
-                self.receipts += list(self._receipts.pop())
             if not self._writes_a_file and len(self._conductor.grid.knots) > KNOTS:
                 del self._conductor.grid.knots[: KNOTS // 2]  # a port needs no tempo map, and a night of it is megabytes
+
+    def _take_receipts(self) -> None:
+        """[conductor] what the worker has consumed; a tick's receipts are there before the tick."""
+        if len(self._receipts):
+            receipts = list(self._receipts.pop())
+            self.receipts += receipts
+            self._switches += receipts
+
+    def _switch(self, index: int) -> None:
+        """[conductor] carry out the commands that are the conductor's, at the tick that consumed them."""
+        while self._switches and self._switches[0]["tick"] <= index:
+            command = self._switches.popleft()["command"]
+            kind, on = COMMAND_KINDS[int(command["kind"])], bool(command["value"])
+            if kind == "part":
+                self._conductor.switch(int(command["index"]), on)
+            elif kind == "rest":
+                self._conductor.rest(on)
+            elif kind == "end":
+                self._conductor.end_phrase()
 
     def _push(self, events: Any) -> None:
         """Events to the performer; a file's wait for room, a device's for half a second."""
@@ -395,6 +433,8 @@ class Session:
                 if self.source.reopen(missed):
                     self.returns += 1
                     self.news.append(f"{self.source.name}: the device is back")
+                    if self._server_lost:
+                        self._reopen_pedals()
                     self._reopen_sink()
                     return True
             except AudioDeviceError as error:
@@ -414,6 +454,21 @@ class Session:
                     self._performer.play_to(self.sink.port)
                     self._performer.repeat_settings()
                     self.news.append(f"{self.sink.description}: the port is back")
+
+    def _reopen_pedals(self) -> None:
+        """[watch] A MIDI input whose server went is opened again by name; what was learned stays."""
+        if self.pedals is None or not self.pedals.on_jack:
+            return
+        self.pedals.close(leave=True)
+        with suppress(MidiPortError):
+            self.pedals = Pedalboard(self, open_listener(self.config.midi.input, self.pedals.listener.controls))
+            self.pedals.start()
+            self.news.append(f"{self.pedals.listener.description}: the pedals are back")
+
+    @property
+    def _server_lost(self) -> bool:
+        """Whether the one server of audio and MIDI has gone, as far as the output port can tell."""
+        return self._sink_lost and self.pedals is not None and self.pedals.on_jack
 
     @property
     def _sink_lost(self) -> bool:
@@ -488,9 +543,32 @@ class Session:
         self._performer.panic()
         self._command("panic")
 
-    def _command(self, kind: str, index: int = 0, vector: Any = 0.0) -> None:
+    def command(self, kind: str, index: int = 0, value: float = 0.0, frame: int = -1) -> None:
+        """A row of ``layout.COMMAND_KINDS``, carried out at the next network hop and stamped with it.
+
+        index, value, frame  as the row says
+        raises               ValueError for another kind; RuntimeError when the session has ended
+        """
+        self._command(kind, index, value=value, frame=frame)
+
+    def learn(self, action: str | None) -> str:
+        """Let the next control used on the MIDI input do an action, for this session; None gives up.
+
+        returns  a sentence for people
+        raises   ConfigError without a MIDI input, or for no such action
+        """
+        if self.pedals is None:
+            raise ConfigError("nothing can be learned without a MIDI input: --midi-in PORT")
+        try:
+            self.pedals.listener.controls.learn(action)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        return f"press or move what shall do {action!r}" if action else "nothing is learned"
+
+    def _command(self, kind: str, index: int = 0, vector: Any = 0.0, value: float = 0.0, frame: int = -1) -> None:
         record = np.zeros(1, dtype("command"))
         record["kind"], record["index"], record["vector"] = COMMAND_KINDS.index(kind), index, vector
+        record["value"], record["frame"] = value, frame
         with self._command_lock:
             if self._commands.push(record, timeout_s=0.5) != 1:
                 raise RuntimeError("the session takes no commands; has it ended?")

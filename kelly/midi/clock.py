@@ -47,6 +47,16 @@ class ClockFollower:
     def beats(self) -> float:
         return max(0, self._pulses) / PULSES_PER_BEAT
 
+    def newest_beat(self) -> tuple[float, int] | None:
+        """When the newest beat was, smoothed over the window, and its number since start; None while the phase is unknown."""
+        if self.tempo_bpm is None or not self.running or self._pulses < 0:
+            return None
+        rate = self.tempo_bpm * PULSES_PER_BEAT / 60
+        count, newest_s = self._times[-1]
+        pulse_s = newest_s + (count - self._line(newest_s)) / rate
+        beat, since = divmod(self._pulses, PULSES_PER_BEAT)
+        return pulse_s - since / rate, beat
+
     def start(self) -> None:
         """The next pulse is beat 0."""
         self.running, self._pulses = True, -1

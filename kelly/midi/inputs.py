@@ -6,9 +6,11 @@ done and what does it by default; learning binds another controller to an action
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from kelly.errors import ConfigError
 from kelly.midi.clock import ClockFollower, TapTempo
 from kelly.midi.messages import BY_NAME
 from kelly.midi.parser import Parser
@@ -47,6 +49,15 @@ class Control:
         if self.channel is not None and not 1 <= self.channel <= 16:
             raise ValueError(f"MIDI channel {self.channel}: expected 1..16")
 
+    @classmethod
+    def read(cls, text: str) -> Control:
+        """"CC 64", "note 36", "CC 64 on channel 2": what ``str`` gives, in any case; ValueError for anything else."""
+        found = re.fullmatch(r"\s*(cc|note)\s*(\d{1,3})(?:\s+on\s+channel\s+(\d{1,2}))?\s*", text, re.IGNORECASE)
+        if found is None:
+            raise ValueError(f"expected 'CC N', 'note N' or 'CC N on channel N', found {text!r}")
+        kind = "control_change" if found[1].lower() == "cc" else "note"
+        return cls(kind, int(found[2]), int(found[3]) if found[3] else None)
+
     def __str__(self) -> str:
         where = "" if self.channel is None else f" on channel {self.channel}"
         return f"{'CC' if self.kind == 'control_change' else 'note'} {self.number}{where}"
@@ -61,6 +72,25 @@ DEFAULTS: Mapping[str, Control] = {
     "valence": Control("control_change", 16),  # general purpose 1 and 2
     "arousal": Control("control_change", 17),
 }
+def bindings(chosen: Mapping[str, str]) -> dict[str, Control]:
+    """DEFAULTS with the actions that were chosen, as text, in their place; a control that was taken leaves its other action.
+
+    raises  ConfigError
+    """
+    bound = dict(DEFAULTS)
+    for action, text in chosen.items():
+        if action not in ACTIONS:
+            raise ConfigError(f"no action is called {action!r}; there are: {', '.join(ACTIONS)}")
+        try:
+            control = Control.read(text)
+        except ValueError as error:
+            raise ConfigError(f"{action}: {error}") from None
+        for other in [name for name, before in bound.items() if before == control and name not in chosen]:
+            del bound[other]
+        bound[action] = control
+    return bound
+
+
 PANICS = (120, 123)  # all sound off, all notes off: always a panic, whatever is bound
 
 

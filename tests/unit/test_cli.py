@@ -62,7 +62,7 @@ def test_no_net_is_disable_net():
     """--no-groovepredictor joins what --disable names."""
     from kelly.cli.options import settings
 
-    flags = {k: v for k, v in parsed("--no-groovepredictor", "--disable", "dynamicsengine").items() if k not in ("quiet", "verbose", "json", "listen")}
+    flags = {k: v for k, v in parsed("--no-groovepredictor", "--disable", "dynamicsengine").items() if k not in ("quiet", "verbose", "json", "listen", "learn")}
     assert settings(flags).models.disabled == ("dynamicsengine", "groovepredictor")
 
 
@@ -75,6 +75,11 @@ def test_no_net_is_disable_net():
         (["live", "--tempo", "500"], 2, "from 30 to 300"),
         (["live", "--disable", "groovpredictor"], 2, "did you mean 'groovepredictor'"),
         (["live", "--midi-channel", "bass=2"], 2, "share channel 2"),
+        (["live", "--control", "jump=CC 1"], 2, "no action is called 'jump'"),
+        (["live", "--control", "tap=pedal"], 2, "tap: expected 'CC N'"),
+        (["live", "--control", "tap"], 2, "expected ACTION=CONTROL, found 'tap'"),
+        (["live", "--learn", "tap"], 2, "--learn needs a MIDI input: --midi-in PORT"),
+        (["live", "--midi-in", "virtual", "--learn", "jump"], 2, "no action is called 'jump'"),
         (["live", "--config", "absent.toml"], 2, "absent.toml"),
         (["lvie"], 2, "did you mean 'live'"),
         (["live", "--tempi", "3"], 2, "--tempi"),

@@ -1,0 +1,189 @@
+"""What comes in over MIDI, carried out by a session: clock, transport, pedals, knobs.
+
+A thread of Python asks the listener a hundred times a second and turns actions into commands.  A time
+stamp becomes a frame of the stream here, once; from then on only frames count.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kelly._rt.contract import EMBEDDING
+from kelly.generate.settings import DRUMS
+from kelly.midi.inputs import Action
+from kelly.midi.listener import MidiListener
+
+if TYPE_CHECKING:
+    from kelly.live.session import Session
+
+POLL_S = 0.01
+DRIFT = 0.0005  # of the rate, by which two clocks may part before the stream's frames are believed again
+LOST_S = 0.25
+log = logging.getLogger("kelly.live")
+
+
+class FrameClock:
+    """The monotonic clock's times as frames of a stream.
+
+    frames          () -> frames of the stream so far; they come in blocks
+    sample_rate_hz  of the stream
+    now_s           the clock
+
+    The frames counted are behind by up to a block; the least delay seen is the truth.
+    """
+
+    def __init__(self, frames: Callable[[], int], sample_rate_hz: float, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._frames, self._rate, self._now_s = frames, sample_rate_hz, now_s
+        self._origin_s: float | None = None
+        self._looked_s = 0.0
+
+    def look(self) -> None:
+        """Compare the two; to be called often."""
+        now_s, frames = self._now_s(), self._frames()
+        origin_s = now_s - frames / self._rate
+        if frames <= 0:
+            self._origin_s = None
+        elif self._origin_s is None or abs(origin_s - self._origin_s) > LOST_S:
+            self._origin_s = origin_s
+        else:
+            self._origin_s = min(origin_s, self._origin_s + DRIFT * (now_s - self._looked_s))
+        self._looked_s = now_s
+
+    def frame_at(self, time_s: float) -> int:
+        """The frame of a time; -1 before the stream began."""
+        if self._origin_s is None:
+            return -1
+        return max(-1, round((time_s - self._origin_s) * self._rate))
+
+
+class Pedalboard:
+    """Listens for a session.
+
+    session   whose commands are called
+    listener  an open input; closed here
+    thread    [main] constructs, starts, closes; the rest is [pedals]
+    """
+
+    def __init__(self, session: Session, listener: MidiListener) -> None:
+        self.listener = listener
+        self._session = session
+        self._clock = FrameClock(lambda: session.source.capture.frames, session.source.sample_rate_hz)
+        self._closing = threading.Event()
+        self._beat: int | None = None  # of the clock, the newest told
+        self._knobs: dict[str, float] = {}
+        self._thread = threading.Thread(target=self._run, name="kelly-pedals", daemon=True)
+
+    @property
+    def on_jack(self) -> bool:
+        return self.listener.description.endswith("(JACK)")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self, leave: bool = False) -> None:
+        """Listen no more; idempotent.
+
+        leave  the port's server is dead: its port is not touched, for that may never return
+        """
+        self._closing.set()
+        if self._thread.ident is not None:
+            self._thread.join(1.0)
+        if leave:
+            self.listener.leave()
+        else:
+            self.listener.close()
+
+    def _run(self) -> None:
+        """[pedals]"""
+        while not self._closing.wait(POLL_S):
+            try:
+                self.look()
+            except RuntimeError as error:  # the session has ended
+                log.info("the pedals rest: %s", error)
+                return
+
+    def look(self) -> None:
+        """Everything that was asked for since the last look."""
+        self._clock.look()
+        for action in self.listener.actions():
+            self.obey(action)
+        self._follow()
+
+    def obey(self, action: Action) -> None:
+        """Carry out one action."""
+        session, name, on = self._session, action.name, action.value != 0.0
+        if name == "panic":
+            session.panic()
+        elif name == "tap":
+            tempo = self.listener.controls.taps.tempo_bpm
+            if tempo is not None:
+                session.command("tap", value=tempo, frame=self._clock.frame_at(action.time_s))
+        elif name == "no_clock":
+            self._beat = None
+            session.command("no_clock")
+            session.news.append("the MIDI clock has stopped; the tempo is heard again")
+        elif name in ("start", "continue", "stop"):
+            self._beat = None
+            session.command("rest", value=float(name == "stop"))
+        elif name == "hold_chord":
+            session.command("hold_chord", value=action.value)
+        elif name == "drums_out":
+            session.command("part", index=DRUMS, value=float(not on))
+        elif name == "end":
+            session.command("end")
+            session.news.append("ending with this phrase")
+        elif name == "freeze":
+            self._freeze(on)
+        elif name in ("valence", "arousal"):
+            self._knobs[name] = 2 * action.value - 1
+            self._steer()
+        elif name == "tempo" and self.listener.controls.clock.tempo_bpm is not None:
+            self._tell_tempo()
+        elif name == "learned":
+            session.news.append(f'{action.text}; to keep it: kelly.toml, [midi], controls = {{ {self._learned(action.text)} }}')
+
+    def _follow(self) -> None:
+        """The clock's phase, once in each of its beats."""
+        beat = self.listener.controls.clock.newest_beat()
+        if beat is not None and beat[1] != self._beat:
+            self._tell_tempo()
+
+    def _tell_tempo(self) -> None:
+        clock = self.listener.controls.clock
+        tempo, beat = clock.tempo_bpm, clock.newest_beat()
+        if tempo is None:
+            return
+        if beat is None:
+            self._session.command("clock", value=tempo, index=-1)
+            return
+        self._beat = beat[1]
+        self._session.command("clock", value=tempo, frame=self._clock.frame_at(beat[0]), index=beat[1])
+
+    def _freeze(self, on: bool) -> None:
+        tick = self._session.snapshot().tick
+        if on and tick is not None:
+            self._session.push_embedding(tick["embedding"])
+        elif not on:
+            self._knobs.clear()
+            self._session.release_embedding()
+
+    def _steer(self) -> None:
+        """The mood at hand with the knobs' values in it, until freeze is released."""
+        tick = self._session.snapshot().tick
+        if tick is None:
+            return
+        vector: Any = np.array(tick["embedding"], np.float32)
+        for name, value in self._knobs.items():
+            vector[EMBEDDING[name].start] = value
+        self._session.push_embedding(vector)
+
+    def _learned(self, text: str) -> str:
+        """The learned binding as TOML: 'CC 21 is now freeze' -> 'freeze = "CC 21"'."""
+        control, _, rest = text.partition(" is now ")
+        return f'{rest.partition(",")[0]} = "{control}"'
