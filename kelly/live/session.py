@@ -639,8 +639,8 @@ class Session:
             groups["notes behind time"] = latency_row(self._performer.lateness())
             if self.config.engine.reflex_note is not None:
                 groups["reflex behind onset"] = latency_row(self._performer.reflex_latency())
-        names = ("dropped_frames", "gap_frames", "input_overflows", "repaired_samples", "dropped_ticks", "late_events", "stale_notes", "shed_hops", "device_losses", "device_returns",
-                 "net_faults", "hook_faults", "unsent_events", "open_notes")  # fmt: skip
+        names = ("dropped_frames", "gap_frames", "input_overflows", "repaired_samples", "dropped_ticks",
+                 "late_events", "stale_notes", "shed_hops", "device_losses", "device_returns", "net_faults", "hook_faults", "unsent_events", "late_sends", "latest_send_us", "open_notes")  # fmt: skip
         if self.take is not None:
             groups["take"] = {"folder": str(self.take.folder), "seconds": round(self.take.frames / self.source.sample_rate_hz, 1)}
         groups["counters"] = {name: counters[name] for name in names if name in counters}

@@ -15,6 +15,7 @@ import soundfile
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 RATE = 48000
+MISSED_MS = 100.0  # a click's own note comes within this, or not at all
 SOAK_S = float(os.environ.get("KELLY_SOAK_S", "180"))
 
 
@@ -58,23 +59,30 @@ def test_a_burnt_gil_costs_no_frame_and_no_note_its_time(jack_server, stage, cli
     length = soundfile.info(wav).frames
     every = np.concatenate([places + k * length for k in range(int(struck.max()) // length + 1)])
     every = every[(every > struck.min()) & (every < struck.max() - RATE)]
-    latency_ms = (struck[np.searchsorted(struck, every)] - every) / RATE * 1e3  # of each click, its first note
-    p99_ms = float(np.percentile(latency_ms, 99))
-    limit_ms = 4.2 + 2e3 * jack_server.period / RATE
-    planned_ms, dropped = report["notes behind time"]["p99_ms"], report["counters"]["dropped_frames"]
-    passed = dropped == 0 and p99_ms <= limit_ms and planned_ms <= 3.0
+    after_ms = (struck[np.searchsorted(struck, every)] - every) / RATE * 1e3  # of each click, its first note
+    latency_ms = after_ms[after_ms < MISSED_MS]
+    counters = report["counters"]
+    found, late, planned = len(latency_ms) / len(every), counters["late_sends"], sum(report["played"].values())
+    # Where the server itself lost frames the click may have been among them.
+    wanted = 0.95 if counters["gap_frames"] else 1.0
+    p99_ms, limit_ms = float(np.percentile(latency_ms, 99)), 4.2 + 2e3 * jack_server.period / RATE
+    on_time = late <= 0.01 * planned or counters["latest_send_us"] <= 3000
+    passed = counters["dropped_frames"] == 0 and found >= wanted and p99_ms <= limit_ms and on_time
     reliability(
         "GIL burnt for a minute on a JACK server",
-        f"{seconds} s: {dropped} frames dropped; click to MIDI p50 {np.median(latency_ms):.1f}, p99 {p99_ms:.1f} of "
-        f"{limit_ms:.1f} ms over {len(every)} clicks; planned notes p99 {planned_ms:.2f} ms",
+        f"{seconds} s: {counters['dropped_frames']} frames dropped, {counters['gap_frames']} lost by the server; {len(latency_ms)} of {len(every)} "
+        f"clicks struck, p50 {np.median(latency_ms):.1f}, p99 {p99_ms:.1f} of {limit_ms:.1f} ms; {late} of {planned} planned notes "
+        f"left more than 1 ms late, the latest {counters['latest_send_us'] / 1e3:.1f} ms",
         passed,
     )
-    assert dropped == 0
+    assert counters["dropped_frames"] == 0
     assert len(every) > 2 * seconds
+    assert found >= wanted
     # Of ten seconds' 35 clicks the 99th percentile is the worst one, and one cycle that a shared machine missed decides.
     quantile = 99 if seconds >= 60 else 90
     assert np.percentile(latency_ms, quantile) <= limit_ms, np.percentile(latency_ms, (50, 90, 95, 99))
-    assert planned_ms <= 3.0
+    # Handed to the port in time; what leaves late after that is in the table, and depends on what else the machine does.
+    assert report["notes behind time"]["p99_ms"] <= 3.0
 
 
 def seconds_of_processor(pid):
