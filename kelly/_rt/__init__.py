@@ -1,7 +1,8 @@
 """Real-time engine: the bottom layer; knows NumPy, libc and itself.
 
-The one place where an engine is chosen.  ``KELLY_RT_BACKEND`` names it (``cython`` is the only one);
-``KELLY_RT_ISA`` forces one of its instruction sets.
+The one place where an engine is chosen: the compiled one, or Numba's where nothing was compiled.
+``KELLY_RT_BACKEND`` names one (``cython``, ``numba``); ``KELLY_RT_ISA`` forces an instruction set of the
+compiled one.
 """
 
 from __future__ import annotations
@@ -12,32 +13,47 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kelly._rt.net.network import Network as Network
 
-BACKENDS = ("cython",)
+BACKENDS = ("cython", "numba")
 
 
 def _engine() -> Any:
     """The module that runs networks, or BackendUnavailableError with what to do about it."""
     from kelly.errors import BackendUnavailableError
 
-    name = os.environ.get("KELLY_RT_BACKEND") or "cython"
-    if name not in BACKENDS:
+    name = os.environ.get("KELLY_RT_BACKEND", "")
+    if name not in ("", *BACKENDS):
         raise BackendUnavailableError(f"KELLY_RT_BACKEND: expected one of {', '.join(BACKENDS)}, found {name!r}")
+    if name == "numba":
+        return _numba()
     try:
         from kelly._rt.net import network
     except ImportError as error:
-        raise BackendUnavailableError(
-            f"the engine is not built ({error}); run: python setup.py build_ext --inplace"
-        ) from error
+        not_built = BackendUnavailableError(f"the engine is not built ({error}); run: python setup.py build_ext --inplace")
+        if name == "cython":
+            raise not_built from error
+        try:
+            return _numba()
+        except BackendUnavailableError:
+            raise not_built from error
     return network
 
 
+def _numba() -> Any:
+    """Numba's engine; BackendUnavailableError where Numba is not installed."""
+    from kelly._rt.net import numba_engine
+
+    return numba_engine
+
+
 def backend() -> str:
-    """Which engine runs networks here, such as ``cython/avx512``.
+    """Which engine runs networks here, such as ``cython/avx512`` or ``numba``.
 
     raises  BackendUnavailableError if there is none, or if the environment asks for one there isn't
     thread  [main]
     """
     engine = _engine()
+    if engine.__name__.endswith("numba_engine"):
+        return "numba"
     isa = engine.default_isa()
     if isa not in engine.available_isas():
         from kelly.errors import BackendUnavailableError
@@ -49,6 +65,6 @@ def backend() -> str:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Network":
-        return _engine().Network
+    if name in ("Network", "give_memory_back"):
+        return getattr(_engine(), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

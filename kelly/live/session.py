@@ -23,6 +23,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kelly._rt import backend
 from kelly._rt.contract import NET_NAMES
 from kelly._rt.hooks import Hook
 from kelly._rt.layout import COMMAND_KINDS, SOURCES, dtype
@@ -33,7 +34,15 @@ from kelly._rt.stream.tracker import Tracker
 from kelly._rt.stream.worker import Worker, receipt_dtype
 from kelly.audio.sources import FileSource, Source, open_source
 from kelly.config import Config
-from kelly.errors import AudioDeviceError, AudioFileError, ConfigError, DeviceLostError, MidiPortError, TakeError
+from kelly.errors import (
+    AudioDeviceError,
+    AudioFileError,
+    BackendUnavailableError,
+    ConfigError,
+    DeviceLostError,
+    MidiPortError,
+    TakeError,
+)
 from kelly.generate.conductor import Conductor
 from kelly.generate.settings import ConductorSettings
 from kelly.live.engines import conductor_engines
@@ -648,7 +657,13 @@ class Session:
 
 
 def _load(config: Config) -> MultiModelProcessor:
-    """The five nets as the settings want them."""
+    """The five nets as the settings want them.
+
+    raises  BackendUnavailableError unless the compiled engine runs them: the worker calls its C code
+    """
+    engine = backend()
+    if not engine.startswith("cython"):
+        raise BackendUnavailableError(f"a session needs the compiled engine, found {engine}; unset KELLY_RT_BACKEND")
     return MultiModelProcessor(
         config.models.path or None,
         enabled=[name for name in NET_NAMES if name not in config.models.disabled],

@@ -27,9 +27,9 @@ def load_network(path: str | os.PathLike[str], arithmetic: str = "eigen") -> Net
     from kelly.nets.json import read_model
 
     network = network_from(read_model(path), arithmetic)
-    from kelly._rt.net.network import give_memory_back
+    from kelly import _rt
 
-    give_memory_back()
+    _rt.give_memory_back()
     return network
 
 
