@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 from kelly._rt.net.layers import ACTIVATIONS, LAYERS, MAX_SIZE, OptionRule, WeightRule, size_faults
 from kelly._rt.net.layers import LayerSpec as LayerSpec
-from kelly._rt.net.scan import BrokenArray, ScanError, Skipped, scan
+from kelly._rt.net.reader import BrokenArray, ScanError, Skipped, scan
 from kelly.errors import ModelError, ModelFormatError, ModelShapeError, UnknownLayerError
 from kelly.nets.metadata import METADATA_KEY, Vectors, check_contract, describe, read_vectors
 

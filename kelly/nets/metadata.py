@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 from kelly._rt.contract import CONTRACT_VERSION, NETS
-from kelly._rt.net.scan import BrokenArray, Skipped
+from kelly._rt.net.reader import BrokenArray, Skipped
 from kelly.errors import ModelError, ModelFormatError, ModelShapeError
 
 METADATA_KEY = "kelly"

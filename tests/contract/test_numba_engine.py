@@ -98,7 +98,7 @@ def test_the_environment_chooses_and_without_a_compiled_engine_numba_is_taken():
     plain, _, answer = ask()
     assert plain.startswith("cython")
     assert ask(KELLY_RT_BACKEND="numba") == ["numba", "kelly._rt.net.numba_engine", answer]
-    missing = "import sys; sys.modules['kelly._rt.net.network'] = None\n"
+    missing = "import sys; sys.modules['kelly._rt.net.network'] = sys.modules['kelly._rt.net.scan'] = None\n"
     assert ask(missing + CODE) == ["numba", "kelly._rt.net.numba_engine", answer]
 
 
