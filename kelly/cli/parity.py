@@ -104,7 +104,7 @@ def show(voice: Console, first: str, steps: int, verdicts: list[Any]) -> None:
     voice.data(f"{first}, {steps} steps, against:")
     voice.data(table(("engine", "parity", "max", "mean", "allowed", "max ULP", "mean ULP", "differ", "state", "reset"), rows))
     for verdict in verdicts:
-        if verdict.first_layer is not None:
+        if verdict.first_layer is not None and not verdict.ok:
             row = verdict.layers[[layer.index for layer in verdict.layers].index(verdict.first_layer)]
             voice.data(f"{verdict.name}: parts at layer {row.index} ({row.type}), error {row.max_abs:.3g}")
         elif verdict.difference.differing and verdict.first_bits is not None and voice.verbosity >= 1:
