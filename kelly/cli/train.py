@@ -15,6 +15,7 @@ from kelly.cli.options import JSON, VOICE, console, options
 from kelly.errors import BackendUnavailableError
 
 CHECK_SCHEMA, LIST_SCHEMA = "kelly.train.data.check/1", "kelly.train.data.list/1"
+FEATURES_SCHEMA = "kelly.train.data.features/1"
 SHOWN = 10  # corrupt files named in full without -v
 
 
@@ -92,6 +93,31 @@ def check(name: str, path: str, names_only: bool, **flags: Any) -> int:
         if not row.free:
             voice.narrate("weights trained on it may not be shipped: its licence is non-commercial")
     return 0 if found.items else sets.DataSetError.exit_code
+
+
+@data.command("features")
+@click.argument("name", metavar="NAME")
+@click.argument("path", metavar="PATH")
+@click.option("--cache", metavar="FOLDER", default="", help="Where features are kept; default: KELLY_CACHE, or the user's cache.")
+@options(JSON, VOICE)
+def features(name: str, path: str, cache: str, **flags: Any) -> int:
+    """Extract the features of a data set's recordings, and keep them for training.
+
+    Runs on every processor; interrupted, it goes on where it stopped. What is kept already is not extracted again.
+    """
+    voice = console(flags)
+    extract = training("data.features")
+    recordings = [item.audio for item in training("data.sets").load(name, path).items if item.audio]
+    folder = Path(cache) if cache else extract.cache_folder()
+    with voice.progress(f"hearing {len(recordings):,} recordings", len(recordings)) as advance:
+        kept, corrupt = extract.extract(recordings, folder, advance)
+    if voice.json:
+        faults = [{"path": str(one.path), "reason": one.reason} for one in corrupt.values()]
+        voice.report(FEATURES_SCHEMA, {"name": name, "cache": str(folder), "recordings": len(kept), "corrupt": faults})
+    else:
+        lines = [f"{len(kept):,} recordings in {folder}; {len(corrupt):,} corrupt"]
+        voice.data("\n".join([*lines, *(f"  {one.path}: {one.reason}" for one in corrupt.values())]))
+    return 0
 
 
 def teaches(row: Any) -> str:

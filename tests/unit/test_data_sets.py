@@ -276,6 +276,15 @@ def test_check_exits_6_with_path_and_fix(disk, tmp_path, capsys):
     assert "did you mean 'deam'" in capsys.readouterr().err
 
 
+def test_features_are_extracted_from_the_command_line(disk, tmp_path, capsys):
+    """And found there the second time."""
+    for _ in range(2):
+        assert run("features", "table", disk["table"], "--cache", tmp_path, "--json") == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["recordings"] == 10 == len(list(tmp_path.rglob("*.npy")))
+        assert report["corrupt"] == []
+
+
 def test_list_names_every_set_and_its_licence(capsys):
     """The table of the code is the table of the command."""
     assert run("list", "--json") == 0
