@@ -383,13 +383,19 @@ cdef void product_int8(const int8_t* w, const float* x, Py_ssize_t columns, Py_s
     cdef const int32_t* correction = <const int32_t*>(extra + 2 * padded)
     cdef float step = quantise(x, columns, q)
     cdef int32_t[PANEL] high, low
+    cdef float out[PANEL]
     cdef int j
     while rows > 0:
         width = PANEL if rows >= PANEL else TAIL_PANEL if rows > LAST_PANEL else LAST_PANEL
         used = width if width < rows else rows
         kelly_dot8(dot8_kind, w, q, groups, <int>width, high, low)
-        for j in range(<int>used):
-            y[j] = (<float>64 * <float>(high[j] - correction[j]) + <float>(low[j] - correction[j])) * (scale[j] * step) + bias[j]
+        if width == PANEL:  # a constant length and no array that could overlap another
+            for j in range(PANEL):
+                out[j] = (<float>64 * <float>(high[j] - correction[j]) + <float>(low[j] - correction[j])) * (scale[j] * step) + bias[j]
+            memcpy(y, out, PANEL * sizeof(float))
+        else:
+            for j in range(<int>used):
+                y[j] = (<float>64 * <float>(high[j] - correction[j]) + <float>(low[j] - correction[j])) * (scale[j] * step) + bias[j]
         w += 4 * groups * width
         scale += used
         bias += used

@@ -34,6 +34,38 @@ static inline int32_t kelly_four(const uint8_t *q)
     return four;
 }
 
+#if defined(__SSE2__) && defined(__GNUC__)
+#include <emmintrin.h>
+
+/* four outputs: bytes widened to 16 bits, multiplied and added in pairs; the pairs' sums meet at the end */
+static inline void kelly_dot8_four(const int8_t *w, const uint8_t *q, ptrdiff_t groups, ptrdiff_t stride, int32_t *high, int32_t *low)
+{
+    const __m128i zero = _mm_setzero_si128();
+    const ptrdiff_t rest = 4 * groups;
+    __m128i a[4];
+    int32_t pairs[16];
+    for (int v = 0; v < 4; v++)
+        a[v] = zero;
+    for (ptrdiff_t g = 0; g < groups; g++, w += stride, q += 4) {
+        const __m128i row = _mm_loadu_si128((const __m128i *)w), sign = _mm_cmpgt_epi8(zero, row);
+        const __m128i first = _mm_unpacklo_epi8(row, sign), second = _mm_unpackhi_epi8(row, sign);
+        const __m128i digits = _mm_unpacklo_epi8(_mm_set_epi32(0, 0, kelly_four(q + rest), kelly_four(q)), zero);
+        const __m128i x = _mm_unpacklo_epi64(digits, digits), y = _mm_unpackhi_epi64(digits, digits);
+        a[0] = _mm_add_epi32(a[0], _mm_madd_epi16(first, x));
+        a[1] = _mm_add_epi32(a[1], _mm_madd_epi16(second, x));
+        a[2] = _mm_add_epi32(a[2], _mm_madd_epi16(first, y));
+        a[3] = _mm_add_epi32(a[3], _mm_madd_epi16(second, y));
+    }
+    for (int v = 0; v < 4; v++)
+        _mm_storeu_si128((__m128i *)(pairs + 4 * v), a[v]);
+    for (int j = 0; j < 4; j++) {
+        high[j] = pairs[2 * j] + pairs[2 * j + 1];
+        low[j] = pairs[8 + 2 * j] + pairs[8 + 2 * j + 1];
+    }
+}
+
+#endif
+
 #if defined(__AVX2__) && defined(__GNUC__)
 #include <immintrin.h>
 
@@ -189,34 +221,6 @@ static void kelly_dot16_wide(const int16_t *w, const float *x, ptrdiff_t columns
 
 #endif
 #elif defined(__SSE2__) && defined(__GNUC__)
-#include <emmintrin.h>
-
-/* four outputs: bytes widened to 16 bits, multiplied and added in pairs; the pairs' sums meet at the end */
-static inline void kelly_dot8_four(const int8_t *w, const uint8_t *q, ptrdiff_t groups, ptrdiff_t stride, int32_t *high, int32_t *low)
-{
-    const __m128i zero = _mm_setzero_si128();
-    const ptrdiff_t rest = 4 * groups;
-    __m128i a[4];
-    int32_t pairs[16];
-    for (int v = 0; v < 4; v++)
-        a[v] = zero;
-    for (ptrdiff_t g = 0; g < groups; g++, w += stride, q += 4) {
-        const __m128i row = _mm_loadu_si128((const __m128i *)w), sign = _mm_cmpgt_epi8(zero, row);
-        const __m128i first = _mm_unpacklo_epi8(row, sign), second = _mm_unpackhi_epi8(row, sign);
-        const __m128i digits = _mm_unpacklo_epi8(_mm_set_epi32(0, 0, kelly_four(q + rest), kelly_four(q)), zero);
-        const __m128i x = _mm_unpacklo_epi64(digits, digits), y = _mm_unpackhi_epi64(digits, digits);
-        a[0] = _mm_add_epi32(a[0], _mm_madd_epi16(first, x));
-        a[1] = _mm_add_epi32(a[1], _mm_madd_epi16(second, x));
-        a[2] = _mm_add_epi32(a[2], _mm_madd_epi16(first, y));
-        a[3] = _mm_add_epi32(a[3], _mm_madd_epi16(second, y));
-    }
-    for (int v = 0; v < 4; v++)
-        _mm_storeu_si128((__m128i *)(pairs + 4 * v), a[v]);
-    for (int j = 0; j < 4; j++) {
-        high[j] = pairs[2 * j] + pairs[2 * j + 1];
-        low[j] = pairs[8 + 2 * j] + pairs[8 + 2 * j + 1];
-    }
-}
 
 static void kelly_dot8_wide(const int8_t *w, const uint8_t *q, ptrdiff_t groups, int width, int32_t *high, int32_t *low)
 {
@@ -251,6 +255,12 @@ static inline void kelly_dot8(int kind, const int8_t *w, const uint8_t *q, ptrdi
 #if (defined(__AVX2__) || defined(__SSE2__)) && defined(__GNUC__)
     if (kind >= 1 && width >= 16) {
         kelly_dot8_wide(w, q, groups, width, high, low);
+        return;
+    }
+#endif
+#if defined(__SSE2__) && defined(__GNUC__)
+    if (kind >= 1) {
+        kelly_dot8_four(w, q, groups, 4 * width, high, low);
         return;
     }
 #endif
