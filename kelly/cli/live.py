@@ -33,7 +33,7 @@ from kelly.cli.options import (
     settings,
 )
 from kelly.cli.status import status_line
-from kelly.errors import ConfigError
+from kelly.errors import ConfigError, KellyError
 
 SCHEMA = "kelly.live/1"
 UNEXPECTED, DISK_FULL = 1, 8
@@ -93,13 +93,17 @@ def play(voice: Console, config: Any, received: list[int], learn: str | None = N
     for notice in session.notices:
         voice.narrate(notice)
     voice.narrate(f"{session.source.name} -> {session.sink.description}; Ctrl-C ends it")
+    unsaved: KellyError | OSError | None = None
     try:
         session.start()
         if learn is not None:
             voice.narrate(session.learn(learn))
         follow(voice, session, received)
     finally:
-        session.close()
+        try:
+            session.close()
+        except (KellyError, OSError) as error:  # a full disk must not cost the summary too
+            unsaved = error
         voice.clear_line()
         tell(voice, session)
         voice.chatter()
@@ -107,6 +111,8 @@ def play(voice: Console, config: Any, received: list[int], learn: str | None = N
     if voice.json:
         voice.report(SCHEMA, {"midi_file": str(session.sink.path) if session.sink.path else None, **summary})
     voice.narrate(describe(summary))
+    if unsaved is not None:
+        raise unsaved
     if session.sink.path is not None:
         voice.narrate(f"notes: {session.sink.path}\nhear them: {player_command(session.sink.path)}")
     if session.take is not None:

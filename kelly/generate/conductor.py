@@ -24,9 +24,9 @@ from .harmony import Chords
 from .heard import Heard, read_tick
 from .ledger import Ledger
 from .melody import Engine, Melody
-from .moment import Moment, Note
+from .moment import Moment, Note, allowed_classes
 from .settings import BASS, CHORDS, DRUMS, MELODY, ConductorSettings
-from .stage import Entry, bass_hint
+from .stage import CHROMATIC, Entry, bass_hint
 
 HOP_S = 0.04
 _SHORTEST_S = 0.01
@@ -218,7 +218,7 @@ class Conductor:
             energy=_energy(heard, per_beat),
             per_beat=per_beat,
             room=1.2 if stage.answering else max(0.1, min(1.2, 1.35 - 0.3 * per_beat)),
-            bass_hint=bass_hint(heard),
+            bass_hint=bass_hint(heard, allowed_classes(heard.tonic, heard.mode, None) if self.settings.key_given else CHROMATIC),
             seed=self.settings.seed,
         )
         self._dynamics.begin(moment)

@@ -13,6 +13,7 @@ from .settings import ConductorSettings
 
 KEY_CLEAR, KEY_LOST = 0.35, 0.2  # key confidence: hysteresis, so that chords do not flicker
 CHORD_CLEAR = 0.4
+CHROMATIC = frozenset(range(12))
 CHROMA_CLEAR = 0.25  # share of one pitch class in the 2 s chroma that makes a pedal note safe
 PAUSE_BEATS = 1.5  # silence from which the player is taken to pause
 SHORTEST_PAUSE_S = 2.0
@@ -58,7 +59,8 @@ class Entry:
         )
 
 
-def bass_hint(heard: Heard) -> int:
-    """The pitch class that stands out of the chroma, -1 when none does."""
+def bass_hint(heard: Heard, within: frozenset[int] = CHROMATIC) -> int:
+    """The pitch class that stands out of the chroma, -1 when none does or when it is not ``within``."""
     loudest = max(heard.chroma)
-    return heard.chroma.index(loudest) if loudest >= CHROMA_CLEAR else -1
+    hint = heard.chroma.index(loudest)
+    return hint if loudest >= CHROMA_CLEAR and hint in within else -1

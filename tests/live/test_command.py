@@ -124,3 +124,19 @@ def test_an_interrupted_render_leaves_nothing_half_done(tmp_path, env, number, c
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["long.wav"]
+
+
+def test_a_full_disk_costs_the_file_and_not_the_summary():
+    """/dev/full answers every write with "no space left on device"."""
+    ran = subprocess.Popen(
+        [sys.executable, "-m", "kelly", "live", "--audio-in", "demo", "--midi-out", "file:/dev/full"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert ran.stderr is not None
+    ran.stderr.readline()
+    time.sleep(3)
+    ran.send_signal(signal.SIGINT)
+    _, told = ran.communicate(timeout=20)
+    assert ran.returncode == 8, told
+    assert "counters" in told
+    assert "No space left on device" in told

@@ -12,6 +12,7 @@ import soundfile
 import kelly.audio
 from kelly.generate.settings import PARTS
 from kelly.live.render import render
+from kelly.music.scale import parse_key
 
 DEMO = Path(kelly.audio.__file__).with_name("demo.ogg")
 BEAT_S, BAR_S = 0.6, 2.4
@@ -57,6 +58,16 @@ def test_every_part_plays(notes):
 
 def test_notes_are_in_the_players_key(notes):
     assert np.mean([n[1] % 12 in G_MAJOR for n in settled(notes, "chords", "melody", "bass")]) >= 0.95
+
+
+@pytest.mark.parametrize("name", ["C", "Eb", "Bbm", "F#m"])
+def test_a_given_key_holds_whatever_is_heard(tmp_path, name):
+    """The recording is in G; what the user says wins, from the first note to the last."""
+    render(DEMO, tmp_path / "demo.mid", seed=7, key=name)
+    allowed = parse_key(name).allowed()
+    pitched = [n for n in read(tmp_path / "demo.mid") if n[0] != CHANNEL["drums"]]
+    assert len(pitched) > 60
+    assert [n for n in pitched if n[1] % 12 not in allowed] == []
 
 
 def test_chords_and_bass_are_the_players(notes):

@@ -22,6 +22,7 @@ cdef int[7][5] CHORD_TONES = [
     [0, 4, 7, -1, -1], [0, 3, 7, -1, -1], [0, 4, 7, 10, -1], [0, 3, 7, 10, -1], [0, 3, 6, -1, -1],
     [0, 5, 7, -1, -1], [0, 7, -1, -1, -1],
 ]
+cdef bint[2][12] SCALE = [[1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1], [1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1]]  # major, minor
 cdef double[5] TONE_WEIGHTS = [1.0, 0.7, 0.8, 0.6, 0.0]
 
 
@@ -236,6 +237,21 @@ cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_p
     return accent
 
 
+cdef bint outside_key(int chord, const key_state* key) noexcept nogil:
+    # Has the chord a tone that a key given by the user does not?  In minor the raised seventh belongs to it.
+    cdef int i, tone, degree
+    if not key.given:
+        return False
+    for i in range(5):
+        tone = CHORD_TONES[chord // 12][i]
+        if tone < 0:
+            break
+        degree = (chord % 12 + tone - key.tonic + 24) % 12
+        if not SCALE[0 if key.mode > 0 else 1][degree]:
+            return True
+    return False
+
+
 cdef int chords_choose(chord_state* s, int64_t beat, int64_t place, int beats_per_bar, double beat_hops,
                        const key_state* key, const float* harmony) noexcept nogil:
     # The chord for a coming beat.  beat_hops: length of a beat in hops.
@@ -252,6 +268,9 @@ cdef int chords_choose(chord_state* s, int64_t beat, int64_t place, int beats_pe
         now[c] = s.work[c]
     chords_predict(s, now, chord_stay(place, beats_per_bar), key, harmony)
     chords_foretell(s, beat, beats_per_bar)
+    for c in range(N_CHORDS):
+        if outside_key(c, key):
+            s.work[c] = -1.0  # what is heard may leave the key; what kelly plays stays in a key that was given
     for c in range(N_CHORDS):
         if s.work[c] > s.work[best]:
             best = c
