@@ -48,9 +48,12 @@ ALLOWED = {
     "memory": ["memcpy", "memset", "memmove"],
     "atomics": ["atomic_load_explicit", "atomic_store_explicit", "atomic_exchange_explicit"],
     "mathematics": MATHS,
-    "compiler": ["likely", "unlikely", "__builtin_expect", "__builtin_assume_aligned", "KELLY_PREFETCH"],
+    "compiler": ["likely", "unlikely", "__builtin_expect", "__builtin_assume_aligned", "KELLY_PREFETCH", "KELLY_FUSED", "__builtin_prefetch"],
 }
 """Leaves that any real-time function may reach."""
+
+INSTRUCTION = re.compile(r"_mm(?:256|512)?_\w+")
+"""The compilers' intrinsics: one instruction each, no call."""
 
 WITH_CLOCK = {"clock_gettime", "nanosleep"}
 OF_JACK = {f"jack->{name}" for name in ("port_get_buffer", "midi_clear_buffer", "midi_event_reserve", "get_cycle_times", "get_time")}
@@ -68,6 +71,8 @@ INDIRECT = {
 KEYWORDS = {"if", "for", "while", "switch", "return", "sizeof", "do", "else", "defined", "_Alignof", "__attribute__"}
 
 _NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*', re.S | re.M)
+_ATTRIBUTE = re.compile(r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\)")
+_MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)\(([^)\n]*)\)((?:[^\n]*\\\n)*[^\n]*)", re.M)
 _HEAD = re.compile(r"^(?!typedef|struct|enum|union|\s|return\b)([^;{}#=\n][^;{}#=]*?)\b(\w+)\s*\(([^;{}]*)\)\s*(?:KELLY_REALTIME\s*)?\{", re.M)
 _METHOD = re.compile(r"\(\(struct __pyx_vtabstruct_(\w+_)(\w+?) \*\)[^;]*?__pyx_vtab\)->(\w+)\(")
 _POINTER = re.compile(r"(\w+)(?:->|\.)(\w+)\(|\(\*\s*(\w+)\)\s*\(")
@@ -76,14 +81,20 @@ _CALL = re.compile(r"(?<![\w.>])([A-Za-z_]\w*)\s*\(")
 
 def functions(text):
     """Every function defined in a C text -> the names it calls; methods as Class_method, pointers as a->b."""
-    text = _NOISE.sub(lambda m: " " if not m.group().startswith(('"', "'")) else "0", text)
     found = {}
+    text = _NOISE.sub(lambda m: " " if not m.group().startswith(('"', "'")) else "0", text)
+    text = _ATTRIBUTE.sub(" ", text)
     for head in _HEAD.finditer(text):
         line_end = text.find("\n", head.end())
         line = text[head.end() : line_end]
         body = line if line.rstrip().endswith("}") else text[head.end() : text.find("\n}", head.end())]
         found[head.group(2)] = calls(body)
     return found
+
+
+def macros(text):
+    """Every macro of a header that takes arguments -> the names its body calls, its own arguments left out."""
+    return {name: calls(body) - {a.strip() for a in arguments.split(",")} for name, arguments, body in _MACRO.findall(text)}
 
 
 def calls(body):
@@ -97,7 +108,11 @@ def calls(body):
 def emitted():
     """The C files of the built extension and kelly's headers."""
     files = [*RT.glob("*/*.c"), *RT.glob("*/*.h")]
-    return {path: functions(path.read_text(encoding="utf-8", errors="replace")) for path in sorted(files)}
+    found = {}
+    for path in sorted(files):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        found[path] = {**(macros(text) if path.suffix == ".h" else {}), **functions(text)}
+    return found
 
 
 class Graph:
@@ -153,7 +168,7 @@ def faults(graph, roots=ROOTS):
     for name, module in roots.items():
         allowed = everyone | (WITH_CLOCK if name in CLOCKED else set()) | (OF_JACK if name in ("kelly_jack_process", "kelly_jack_hear") else set())
         for leaf, trail in graph.leaves(*graph.root(name, module)).items():
-            if leaf not in allowed:
+            if leaf not in allowed and not INSTRUCTION.fullmatch(leaf):
                 lines.append(" -> ".join(trail))
     return lines
 
