@@ -32,6 +32,7 @@ from kelly._rt.stream.performer import Performer
 from kelly._rt.stream.ring import Ring
 from kelly._rt.stream.tracker import Tracker
 from kelly._rt.stream.worker import Worker, receipt_dtype
+from kelly.audio.jack import JackSource
 from kelly.audio.sources import FileSource, Source, open_source
 from kelly.config import Config
 from kelly.errors import (
@@ -416,7 +417,7 @@ class Session:
                 frames, moved_s = capture.frames, now_s
             if isinstance(self.sink, NativeSink) and self.sink.mend():
                 self._performer.repeat_settings()
-            gone = not self.source.alive or (not capture.lossless and now_s - moved_s > LOST_S)
+            gone = not self.source.alive or self._one_server_lost or (not capture.lossless and now_s - moved_s > LOST_S)
             if gone and not capture.ended:
                 if not self._wait_for_source(moved_s):
                     return
@@ -478,6 +479,12 @@ class Session:
     def _server_lost(self) -> bool:
         """Whether the one server of audio and MIDI has gone, as far as the output port can tell."""
         return self._sink_lost and self.pedals is not None and self.pedals.on_jack
+
+    @property
+    def _one_server_lost(self) -> bool:
+        """The port's client often hears of JACK's death first; joining anew then would free the input's client under it."""
+        sink = self.sink
+        return isinstance(self.source, JackSource) and isinstance(sink, NativeSink) and sink.port.kind == "jack" and not sink.port.alive
 
     @property
     def _sink_lost(self) -> bool:
