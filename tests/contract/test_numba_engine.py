@@ -7,8 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("numba")
-
 from kelly._rt.net.layers import LAYERS
 from kelly._rt.net.numba_engine import ARITHMETICS, Network
 from kelly._rt.net.plan import build_plan

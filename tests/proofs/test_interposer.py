@@ -42,7 +42,6 @@ def test_a_session_does_nothing_forbidden_in_its_three_real_time_threads(guard):
 
 def test_a_users_hook_runs_in_the_worker_without_python(guard):
     """Compiled by Numba, called each network hop while another thread holds the GIL: still nothing forbidden."""
-    pytest.importorskip("numba")
     report = drive(guard, "hook")
     assert report["counters"]["network_hops"] > SECONDS * 20
     assert report["counters"]["hook_faults"] == 0
