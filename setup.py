@@ -18,6 +18,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))  # layout.py reads kelly/controls.py; neither needs anything that is built
 RT = ROOT / "kelly" / "_rt"
 X86 = platform.machine().lower() in {"x86_64", "amd64"}
 
@@ -63,8 +64,10 @@ def layout_pxd(layout: dict) -> str:
     lines.append("cdef enum:")
     lines += [f"    COMMAND_{kind.upper()} = {i}" for i, kind in enumerate(layout["COMMAND_KINDS"])]
     lines += [f"    SOURCE_{source.upper()} = {i}" for i, source in enumerate(layout["SOURCES"])]
-    lines += [f"    CONTROL_{name.upper()} = {i}" for i, (name, _) in enumerate(layout["CONTROLS"])]
-    lines += [f"    {name} = {layout[name]}" for name in ("N_CONTROLS", "MAX_HOOKS")]
+    lines += [f"    SLOT_{name.upper()} = {i}" for i, (name, _) in enumerate(layout["HEARD"])]
+    lines += [f"    CONTROL_{row[0].upper()} = {i}" for i, row in enumerate(layout["CONTROLS"])]
+    lines += [f"    N_CONTROLS = {len(layout['CONTROLS'])}"]
+    lines += [f"    {name} = {layout[name]}" for name in ("N_SLOTS", "SLOTS_CONTROLS", "MAX_HOOKS")]
     return "\n".join(lines) + "\n"
 
 

@@ -2,8 +2,8 @@
 
     python examples/hooks.py take.wav out.mid gate lfo key
 
-They are compiled when this file is loaded and called every 40 ms without Python; controls[32:] is each
-one's own memory.  What the other controls mean is said in kelly/_rt/layout.py.
+They are compiled when this file is loaded and called every 40 ms without Python; controls[32:48] is each
+one's own memory.  What the others mean is said in kelly/_rt/layout.py.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from typing import Any
 
 import kelly
 from kelly._rt.contract import EMBEDDING
-from kelly._rt.layout import CONTROLS
+from kelly._rt.layout import SLOTS
 
-INDEX = {name: number for number, (name, _) in enumerate(CONTROLS)}
-LEVEL_DB, PLAYING, BEAT = INDEX["level_db"], INDEX["playing"], INDEX["beat"]
-KEY_TONIC, KEY_MODE = INDEX["key_tonic"], INDEX["key_mode"]
-TENSION, CHROMA = EMBEDDING["tension"].start, INDEX["chroma_0"]
+LEVEL_DB, PLAYING, BEAT = SLOTS["level_db"], SLOTS["playing"], SLOTS["beat"]
+KEY_TONIC, KEY_MODE = SLOTS["key_tonic"], SLOTS["key_mode"]
+TENSION, CHROMA = EMBEDDING["tension"].start, SLOTS["chroma_0"]
 MEMORY = 32
 
 

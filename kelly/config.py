@@ -15,11 +15,12 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from kelly.controls import CONTROLS
 from kelly.errors import ConfigError
 
 FILE_NAME = "kelly.toml"
@@ -132,6 +133,14 @@ class RecordConfig:
     folder: str = ""
 
 
+ControlsConfig = make_dataclass(
+    "ControlsConfig", [(name, float, field(default=default)) for name, _, _, default, _, _ in CONTROLS], frozen=True, slots=True
+)
+ControlsConfig.__doc__ = "What the player may turn while the music goes on, as it stands at the start.\n\n" + "\n".join(
+    f"    {name}  {meaning}; {low:g}..{high:g}{' ' + unit if unit else ''}" for name, low, high, _, unit, meaning in CONTROLS
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """Everything a session needs to know.
@@ -145,6 +154,7 @@ class Config:
     models: ModelsConfig = field(default_factory=ModelsConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
+    controls: Any = field(default_factory=ControlsConfig)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def items(self) -> Iterable[tuple[str, Any, str]]:
@@ -278,7 +288,7 @@ class Setting:
 
     @property
     def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
+        return "--set" if self.section == "controls" else "--" + self.name.replace("_", "-")
 
 
 NAMED = r"(?!\s*$|file:\s*$)(?s:.+)"  # an empty name would be part of every name
@@ -310,11 +320,12 @@ SETTINGS = (
     Setting("engine.latency_ms", "latency_ms", _number(0, 500)),
     Setting("engine.reflex_note", "reflex", _number(0, 127, whole=True, optional="off")),
     Setting("record.folder", "record", _text()),
+    *(Setting(f"controls.{name}", name, _number(low, high)) for name, low, high, _, _, _ in CONTROLS),
 )
 OTHER_VARIABLES = ("KELLY_CONFIG", "KELLY_DEBUG", "KELLY_RT_BACKEND", "KELLY_RT_ISA")
 SECTIONS = {
     "audio": AudioConfig, "midi": MidiConfig, "music": MusicConfig, "models": ModelsConfig, "engine": EngineConfig,
-    "record": RecordConfig,
+    "record": RecordConfig, "controls": ControlsConfig,
 }  # fmt: skip
 
 

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 
 from kelly._rt.contract import EMBEDDING, FEATURES
-from kelly._rt.layout import N_CONTROLS
+from kelly._rt.layout import N_SLOTS
 from kelly.errors import BackendUnavailableError, HookError
 
 Function = Callable[[Any, Any, Any], None]
 
 _FORBIDDEN = (
-    (("NRT_Allocate", "NRT_MemInfo_"), "it allocates memory; use controls[32:] to remember"),
+    (("NRT_Allocate", "NRT_MemInfo_"), "it allocates memory; use controls[32:48] to remember"),
     (("numba_gil_ensure", "Py"), "it may raise an exception or print, which needs Python"),
 )  # fmt: skip
 
@@ -38,7 +38,7 @@ class Hook:
     """A compiled function; call it with three float32 arrays to try it without a session.
 
     name      of the function
-    address   of its C code: (const float features[128], float embedding[64], float controls[48])
+    address   of its C code: (const float features[128], float embedding[64], float controls[96])
     function  as it was written
     """
 
@@ -51,11 +51,11 @@ class Hook:
     def __call__(self, features: Any, embedding: Any, controls: Any) -> None:
         """Run the compiled code once.
 
-        features   float32 (128,), read only; embedding float32 (64,); controls float32 (48,), see kelly._rt.layout.CONTROLS
+        features   float32 (128,), read only; embedding float32 (64,); controls float32 (96,), see kelly._rt.layout.SLOTS
         raises     TypeError, ValueError for arrays of another kind or size
         """
         for name, array, size in (
-            ("features", features, FEATURES.size), ("embedding", embedding, EMBEDDING.size), ("controls", controls, N_CONTROLS),
+            ("features", features, FEATURES.size), ("embedding", embedding, EMBEDDING.size), ("controls", controls, N_SLOTS),
         ):  # fmt: skip
             if not isinstance(array, np.ndarray) or array.dtype != np.float32:
                 raise TypeError(f"{name}: expected a float32 array, found {getattr(array, 'dtype', type(array).__name__)}")
@@ -73,8 +73,8 @@ def hook(function: Function) -> Hook:
     """Compile a function for the real-time thread.
 
     function  takes features (float32 (128,), read only, contract FEATURES), embedding (float32 (64,), writable, contract
-              EMBEDDING, held within -1..1 afterwards) and controls (float32 (48,), writable, kelly._rt.layout.CONTROLS; from
-              32 on its own memory, zero at first); called each network hop, every 40 ms
+              EMBEDDING, held within -1..1 afterwards) and controls (float32 (96,), writable, kelly._rt.layout.SLOTS; 32 to
+              47 are its own memory, zero at first); called each network hop, every 40 ms
     returns   a Hook for Session.add_hook
     raises    HookError with Numba's reason in one line; BackendUnavailableError where Numba is not installed
     thread    [main]; the compiled code runs in the worker
@@ -87,7 +87,7 @@ def hook(function: Function) -> Hook:
     types, carray = numba.types, numba.carray
     vector = types.Array(types.float32, 1, "C")
     fixed = types.Array(types.float32, 1, "C", readonly=True)
-    n_features, n_embedding, n_controls = FEATURES.size, EMBEDDING.size, N_CONTROLS
+    n_features, n_embedding, n_controls = FEATURES.size, EMBEDDING.size, N_SLOTS
     options = {"nopython": True, "error_model": "numpy", "boundscheck": False}
     try:
         inner = numba.jit(types.void(fixed, vector, vector), nogil=True, forceinline=True, **options)(function)

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-SCHEMA = 1
+from kelly.controls import CONTROLS
+
+SCHEMA = 2
 
 # (field, C type, count, meaning).  Wider types first, so that no compiler inserts padding.
 ANALYSIS = (
@@ -63,6 +65,7 @@ TICK = (
     ("embedding", "float", 64, "contract EMBEDDING"),
     ("harmony", "float", 64, "contract HARMONY_OUT, newest answer"),
     ("groove", "float", 32, "contract GROOVE_OUT, newest answer"),
+    ("controls", "float", len(CONTROLS), "of CONTROLS, each less its default, so that 0 is neutral"),
 )
 
 EVENT = (
@@ -85,14 +88,16 @@ COMMAND = (
 
 COMMAND_KINDS = (
     "enable", "disable", "reset", "embedding", "release_embedding", "panic", "reload",
-    "clock", "no_clock", "tap", "hold_chord", "part", "rest", "end",
+    "clock", "no_clock", "tap", "hold_chord", "part", "rest", "end", "freeze", "control", "lock", "reroll",
 )  # fmt: skip
 """enable/disable a net by index; reset state; drive the nets from Python; give the recognizer back; all notes off;
 take the network that lies in the mailbox of net ``index``.  Tempo (value, bpm) and phase (a beat at ``frame``) from a
 clock, which leads until no_clock; a tap, which the player may leave again; the chord stays while value is 1.  For the
-conductor, at the tick that consumed it: a part plays (value 1) or not, all rest (value 1), the phrase ends and the music with it."""
+conductor, at the tick that consumed it: a part plays (value 1) or not, all rest (value 1), the phrase ends and the music with it.
+The mood stays as it is while value is 1; a row of CONTROLS is turned to value.  For the conductor again: a part repeats what
+it has played (value 1), a part draws anew (value is added to its seed)."""
 
-CONTROLS = (
+HEARD = (
     ("time_s", "end of this network hop since the stream began"),
     ("beat", "position on the grid in beats; 0 while there is none"),
     ("tempo_bpm", "quarter notes per minute; 0 while there is no grid"),
@@ -106,10 +111,14 @@ CONTROLS = (
     ("key_mode", "1 major, -1 minor, 0 unknown; a hook may write another"),
     *((f"chroma_{pitch}", f"share of pitch class {pitch} in the last 2 s, C first; sum 1, 0 in silence") for pitch in range(12)),
 )
-"""What a hook finds in ``controls``, float32, before each call; playing and key are obeyed when it has written them."""
+"""What a hook finds in its third argument before each call; playing and key are obeyed when it has written them."""
 
-N_CONTROLS, CONTROLS_OWN, MAX_HOOKS = 48, 32, 8
-"""Size of ``controls``; from CONTROLS_OWN on it is the hook's own memory, zero at first; hooks per session."""
+SLOTS_OWN, SLOTS_CONTROLS, N_SLOTS, MAX_HOOKS = 32, 48, 96, 8
+"""A hook's third argument, float32: HEARD from 0, the hook's own memory from SLOTS_OWN, zero at first, CONTROLS from
+SLOTS_CONTROLS, obeyed for this hop when it has written them; its size; hooks per session."""
+
+SLOTS = {name: i for i, (name, _) in enumerate(HEARD)} | {row[0]: SLOTS_CONTROLS + i for i, row in enumerate(CONTROLS)}
+"""Name -> place in a hook's third argument."""
 
 RECORDS = {"analysis": ANALYSIS, "tick": TICK, "event": EVENT, "command": COMMAND}
 SOURCES = ("off", "fallback", "model")

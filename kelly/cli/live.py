@@ -19,6 +19,7 @@ from kelly.audio.synth import find_soundfonts
 from kelly.cli.console import Console
 from kelly.cli.options import (
     CONFIG,
+    CONTROLS,
     JSON,
     MODELS,
     MUSIC,
@@ -44,7 +45,7 @@ QUIET_AFTER_S = 5.0
 
 
 @click.command("live")
-@options(SOUND, PORT, PEDALS, RECORD, MUSIC, TAIL, MODELS, CONFIG, JSON, VOICE)
+@options(SOUND, PORT, PEDALS, RECORD, MUSIC, CONTROLS, TAIL, MODELS, CONFIG, JSON, VOICE)
 @click.option("--learn", metavar="ACTION", help="The next control used on --midi-in does this: tap, hold_chord, freeze, end, ...")
 @click.option("--listen", is_flag=True, help="Start fluidsynth, play to it, and end it afterwards.")
 def command(listen: bool, learn: str | None, **flags: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +10,7 @@ import click
 from kelly._rt.contract import NET_NAMES
 from kelly.cli.console import Console
 from kelly.config import ARITHMETICS, Config, load_config
+from kelly.controls import CONTROLS as ROWS
 from kelly.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,6 +45,9 @@ MUSIC = (
     click.option("--reflex", metavar="NOTE", help="Strike this MIDI note at every onset at once, on channel 16 (the next free one below where a part has it); off by default."),
     click.option("--midi-channel", metavar="PART=N", multiple=True, help="MIDI channel of a part: bass=3. Repeatable."),
     click.option("--program", metavar="PART=N", multiple=True, help="General MIDI program, 0..127, of a part. Repeatable."),
+)
+CONTROLS = (
+    click.option("--set", "turned", metavar="NAME=VALUE", multiple=True, help=f"Turn a control: density=.4. Repeatable. {', '.join(row[0] for row in ROWS)}."),
 )
 RECORD = (click.option("--record", metavar="FOLDER", help="Keep a take: sound, notes, feeling and settings, aligned."),)
 TAIL = (click.option("--tail", metavar="S", help="Silence after the end of a file, for the last phrase; default 2."),)
@@ -94,9 +98,25 @@ def settings(flags: Mapping[str, Any]) -> Config:
     path = given.pop("config", None)
     off = [name for name in NET_NAMES if given.pop(f"no_{name}", False)]
     disable = (*given.pop("disable", ()), *off)
+    given |= turned(given.pop("turned", ()))
     config = load_config(path, {**given, "disable": disable})
     check(config)
     return config
+
+
+def turned(pairs: Sequence[str]) -> dict[str, str]:
+    """Of ``--set NAME=VALUE``: flags by the controls' names; ConfigError for a name that is none."""
+    from kelly.config import did_you_mean
+
+    values, names = {}, [row[0] for row in ROWS]
+    for pair in pairs:
+        name, equals, value = (word.strip() for word in pair.partition("="))
+        if not equals or not value:
+            raise ConfigError(f"--set: expected NAME=VALUE, found {pair!r}")
+        if name not in names:
+            raise ConfigError(f"--set: no control is called {name!r}; there are: {', '.join(names)}{did_you_mean(name, names)}")
+        values[name] = value
+    return values
 
 
 def check(config: Config) -> None:

@@ -12,7 +12,7 @@ import click
 from kelly.audio.synth import find_synth, render_midi
 from kelly.cli.app import TERMINATED
 from kelly.cli.live import describe, player_command
-from kelly.cli.options import CONFIG, JSON, MODELS, MUSIC, TAIL, VOICE, console, options, settings
+from kelly.cli.options import CONFIG, CONTROLS, JSON, MODELS, MUSIC, TAIL, VOICE, console, options, settings
 
 SCHEMA = "kelly.render/1"
 
@@ -22,7 +22,7 @@ SCHEMA = "kelly.render/1"
 @click.option("-o", "--output", metavar="MIDI", help="The MIDI file to write; default: AUDIO's name with .mid.")
 @click.option("--audio", "sound", metavar="FILE", help="Also write how it sounds, with fluidsynth: .wav, .flac, .ogg or .aiff.")
 @click.option("--audio-channel", metavar="N", help="Listen to channel N only (from 1); default: all, mixed.")
-@options(MUSIC, TAIL, MODELS, CONFIG, JSON, VOICE)
+@options(MUSIC, CONTROLS, TAIL, MODELS, CONFIG, JSON, VOICE)
 def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> int:
     """Turn an audio file into a MIDI file, without devices.
 

@@ -98,10 +98,11 @@ class Bass:
         beats_left = place.beats_per_bar - place.step_in_bar / 4
         coming = self._forecast.at(place.beat + 1, place.beats_per_bar)
         u = draw(moment.seed, BASS, place.bar, place.step_in_bar)
-        if coming is not None and coming.root != root and (place.sub == 2 or beats_left <= 1) and u < 0.5:
+        figures = moment.controls.factor("complexity", 2.0)
+        if coming is not None and coming.root != root and (place.sub == 2 or beats_left <= 1) and u < 0.5 * figures:
             return self._approach(moment, coming.root)
         fifth = chord.tones[2 if len(chord.tones) > 2 else 1] if chord else root
-        return fifth if place.weight >= 0.5 and u < 0.2 else root
+        return fifth if place.weight >= 0.5 and u < 0.2 * figures else root
 
     def _approach(self, moment: Moment, target: int) -> int:
         """The scale's neighbour of the coming root, from the side on which the bass stands."""

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..music.controls import NEUTRAL, read_controls
+from . import bend
 from .bass import Bass
 from .drums import Drums
 from .dynamics import MAX_OFFSET_S, Dynamics
@@ -80,6 +82,7 @@ class Conductor:
         self._newest_on = [-(1 << 62)] * len(self.parts)
         self._opened = False
         self._ended = False
+        self._controls = NEUTRAL
         self._out: set[int] = set()  # parts that were switched off
         self._resting = False
         self._last_step: int | None = None  # the music ends before it
@@ -101,11 +104,12 @@ class Conductor:
         frame = int(tick["frame"])
         if not self._opened:
             self._open(frame)
-        self.grid.update(tick)
+        self._controls = read_controls(tick)
+        self.grid.update(tick, round(self._controls.bars))
         if self.grid.exists:
             self._tracks.update(tick, self.grid.place(4 * int(tick["chord_beat"])).weight >= 0.75)
         if int(tick["playing"]) or self._next_step is not None:
-            heard = read_tick(tick)
+            heard = bend.bend(read_tick(tick), self._controls)
             beat = self.grid.beat if self.grid.exists else -1
             if self._echo.hear(frame, beat, float(tick["level_db"]), heard.onset):
                 heard = replace(heard, playing=False, silence_s=_LONG_S)  # nobody is left to answer
@@ -193,7 +197,7 @@ class Conductor:
         grid, rate = self.grid, self.sample_rate_hz
         place, frame = grid.place(step), grid.frame_of(step)
         chord = self._tracks.at(place.beat)
-        if self._resting:
+        if self._resting or self._controls.silent:
             for row in range(len(self.parts)):
                 self._ledger.cut(row, round(frame))
             return
@@ -215,11 +219,12 @@ class Conductor:
             chord_new=place.sub == 0 and chord != self._tracks.at(place.beat - 1),
             heard=heard,
             stage=stage,
-            energy=_energy(heard, per_beat),
+            energy=bend.energy(_energy(heard, per_beat), self._controls),
             per_beat=per_beat,
-            room=1.2 if stage.answering else max(0.1, min(1.2, 1.35 - 0.3 * per_beat)),
+            room=bend.room(1.2 if stage.answering else max(0.1, min(1.2, 1.35 - 0.3 * per_beat)), self._controls),
             bass_hint=bass_hint(heard, allowed_classes(heard.tonic, heard.mode, None) if self.settings.key_given else CHROMATIC),
             seed=self.settings.seed,
+            controls=self._controls,
         )
         self._dynamics.begin(moment)
         swung = grid.frame_of(step, heard.groove.swing)

@@ -17,6 +17,8 @@ from .melody import Engine
 from .moment import BASS_VOICE, MELODY_VOICE, Moment, Note
 
 MAX_OFFSET_S = 0.04
+FEEL_S = 0.03
+_MEDIUM = 76.0  # velocity around which contrast is measured
 _SHORTEST_S = 0.03
 _SOFTEST = 10  # softer is not heard; on the wire, note-on 0 would mean note-off
 
@@ -120,7 +122,9 @@ class Dynamics:
         elif note.voices > 1 and note.order == note.voices - 1:
             value += 127.0 * y[RANGE] * 0.3  # the top of a chord is its tune
         value *= BALANCE[part] * note.loudness
-        value += 12.0 * y[VELOCITY_JITTER] * self._luck(part, note, moment, 1)
+        value += 12.0 * y[VELOCITY_JITTER] * self._luck(part, note, moment, 1) * (1.0 + moment.controls.lean("humanize"))
+        value += (value - _MEDIUM) * moment.controls.lean("dynamics")
+        value *= moment.controls.factor("intensity", 1.4)
         return max(_SOFTEST, min(127, round(value)))
 
     def _offset_s(self, part: int, note: Note, moment: Moment, y: list[float]) -> float:
@@ -128,7 +132,8 @@ class Dynamics:
         groove = moment.heard.groove
         feel = 0.5 * 2.0 * MAX_OFFSET_S * (y[PUSH] - 0.5) + 0.5 * groove.offset_s
         luck = (0.02 * y[JITTER] + 0.5 * groove.spread_s) * self._luck(part, note, moment, 2)
-        offset = FREEDOM[part] * (feel + luck)
+        luck *= 1.0 + moment.controls.lean("humanize")
+        offset = FREEDOM[part] * (feel + luck) + FEEL_S * moment.controls.feel
         if note.voice == MELODY_VOICE:
             offset -= 0.5 * 0.03 * y[LEAD]
         elif note.voices > 1:

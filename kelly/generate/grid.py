@@ -78,8 +78,8 @@ class Grid:
         """A beat that is the first of its bar."""
         return self.beat - self.beat_in_bar
 
-    def update(self, tick: Any) -> None:
-        """Take the grid of a tick record."""
+    def update(self, tick: Any, phrase_bars: int = 0) -> None:
+        """Take the grid of a tick record; ``phrase_bars`` > 0 is a phrase's length instead of the tick's."""
         self.beat_frames = float(tick["beat_frames"])
         self.beat = int(tick["beat_count"])
         if not self.exists:
@@ -91,6 +91,9 @@ class Grid:
         now = self.beat + (int(tick["frame"]) - self.beat_frame) / self.beat_frames
         position = float(tick["phrase_position"])
         self._phrase_origin = round(now - (position if 0.0 <= position <= 1.0 else 0.0) * self.phrase_beats)
+        if phrase_bars > 0 and phrase_bars * self.beats_per_bar != self.phrase_beats:
+            self.phrase_beats = phrase_bars * self.beats_per_bar
+            self._phrase_origin = self.downbeat % self.beats_per_bar  # phrases of this length, counted from the first bar
         self._remember()
 
     def _remember(self) -> None:

@@ -136,6 +136,7 @@ class Chords:
         level = math.floor((moment.energy + pace) * len(COMPING) * 0.999)
         if moment.room < 0.5:
             level -= 1
+        level += round(moment.controls.lean("density"))
         return max(PAD, min(len(COMPING) - 1, level))
 
     def _rhythm(self, moment: Moment, level: int) -> str:

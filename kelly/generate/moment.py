@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ..music.chord import DIM, Chord
+from ..music.controls import NEUTRAL, Controls
 from ..music.scale import MAJOR, MINOR, Key
 from .grid import Place
 from .heard import Heard
@@ -41,9 +42,10 @@ class Moment:
     chord        holding at this step, None = no chord
     chord_new    it begins with this step, or the part plays it for the first time now
     energy       0..1, from arousal and the player's level; .5 = medium
-    room         0..1.2, how much the player leaves to a second voice
+    room         0..3.6, how much the player leaves to a second voice; 1.2 is much
     per_beat     the player's notes per beat
     bass_hint    pitch class to stand on when no chord is known, -1 = none
+    controls     what the player has turned; energy, room and groove have it in them already
     """
 
     place: Place
@@ -59,6 +61,7 @@ class Moment:
     per_beat: float
     bass_hint: int
     seed: int
+    controls: Controls = field(default=NEUTRAL)
 
     @property
     def beat_s(self) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kelly._rt.contract import NET_NAMES
 from kelly._rt.layout import SOURCES
 from kelly._rt.stream.rules import Rule
+from kelly.music.controls import read_controls
 from kelly.nets.processor import Engine, MultiModelProcessor, RuledNetwork
 
 Array = NDArray[np.float32]
@@ -22,6 +23,8 @@ CONDUCTOR_NETS = ("melodytransformer", "dynamicsengine")
 FADE = 0.04 / 0.5  # per tick: half a second
 RETRY_TICKS, RETRY_MOST = 25, 1500  # a second, a minute
 _MODEL = SOURCES.index("model")
+BLENDS = ("blend_emotion", "blend_melody", "blend_harmony", "blend_dynamics", "blend_groove")
+"""The control of each net, in NETS order."""
 
 
 class SwitchedEngine:
@@ -40,6 +43,7 @@ class SwitchedEngine:
         self.faults = self._failures = self._held = 0
         self._index = NET_NAMES.index(name)
         self._mix = 1.0 if model is not None and wanted else 0.0
+        self._blend = 1.0  # the player's hand on rule or net
         self._ruled = np.zeros(self.out_size, np.float32)
         self._next: Engine | None = None
         self._leaving: Engine | None = None
@@ -63,6 +67,8 @@ class SwitchedEngine:
         if on and self._mix == 0.0 and self.model is not None:
             self.model.reset()
         self._mix = min(1.0, self._mix + FADE) if on else max(0.0, self._mix - FADE)
+        controls = read_controls(tick)
+        self._blend = controls.blend * getattr(controls, BLENDS[self._index])
 
     def process(self, x: Array, out: Array) -> None:
         """As Network.process, one step."""
@@ -74,7 +80,7 @@ class SwitchedEngine:
                     if np.isfinite(self._other).all():
                         out += np.float32(1.0 - self._swap) * (self._other - out)
                 self._failures = 0
-                if self._mix == 1.0:
+                if self._mix * self._blend == 1.0:
                     return
             else:
                 self.model.reset()
@@ -83,10 +89,11 @@ class SwitchedEngine:
                 self._failures += 1
                 self._mix = 0.0
         self.rule.process(x, self._ruled)
-        if self._mix == 0.0:
+        share = self._mix * self._blend
+        if share == 0.0:
             out[:] = self._ruled
         else:
-            out += np.float32(1.0 - self._mix) * (self._ruled - out)
+            out += np.float32(1.0 - share) * (self._ruled - out)
 
     def reset(self) -> None:
         self.rule.reset()

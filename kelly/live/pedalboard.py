@@ -10,14 +10,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from kelly._rt.contract import EMBEDDING
 from kelly.generate.settings import DRUMS
 from kelly.midi.inputs import Action
 from kelly.midi.listener import MidiListener
+from kelly.music.controls import NAMES, from_midi
 
 if TYPE_CHECKING:
     from kelly.live.session import Session
@@ -76,7 +74,6 @@ class Pedalboard:
         self._clock = FrameClock(lambda: session.source.capture.frames, session.source.sample_rate_hz)
         self._closing = threading.Event()
         self._beat: int | None = None  # of the clock, the newest told
-        self._knobs: dict[str, float] = {}
         self._thread = threading.Thread(target=self._run, name="kelly-pedals", daemon=True)
 
     @property
@@ -139,10 +136,9 @@ class Pedalboard:
             session.command("end")
             session.news.append("ending with this phrase")
         elif name == "freeze":
-            self._freeze(on)
-        elif name in ("valence", "arousal"):
-            self._knobs[name] = 2 * action.value - 1
-            self._steer()
+            session.freeze(on)
+        elif name in NAMES:
+            session.set_control(name, from_midi(name, round(action.value)))
         elif name == "tempo" and self.listener.controls.clock.tempo_bpm is not None:
             self._tell_tempo()
         elif name == "learned":
@@ -164,24 +160,6 @@ class Pedalboard:
             return
         self._beat = beat[1]
         self._session.command("clock", value=tempo, frame=self._clock.frame_at(beat[0]), index=beat[1])
-
-    def _freeze(self, on: bool) -> None:
-        tick = self._session.snapshot().tick
-        if on and tick is not None:
-            self._session.push_embedding(tick["embedding"])
-        elif not on:
-            self._knobs.clear()
-            self._session.release_embedding()
-
-    def _steer(self) -> None:
-        """The mood at hand with the knobs' values in it, until freeze is released."""
-        tick = self._session.snapshot().tick
-        if tick is None:
-            return
-        vector: Any = np.array(tick["embedding"], np.float32)
-        for name, value in self._knobs.items():
-            vector[EMBEDDING[name].start] = value
-        self._session.push_embedding(vector)
 
     def _learned(self, text: str) -> str:
         """The learned binding as TOML: 'CC 21 is now freeze' -> 'freeze = "CC 21"'."""

@@ -60,6 +60,7 @@ from kelly.midi.native import NativeSink
 from kelly.midi.sinks import RtMidiSink, Score, Sink, open_sink
 from kelly.midi.tempo import TempoMap
 from kelly.music.chord import parse_progression
+from kelly.music.controls import NAMES, within
 from kelly.music.scale import parse_key
 from kelly.nets.processor import MultiModelProcessor, RuledNetwork, load_file
 
@@ -173,6 +174,7 @@ class Session:
             path=None if self._intent is None else self._intent.path(),
             path_bars=0.0 if self._intent is None else self._intent.bars,
             tape=self.take.tape if self.take is not None else None,
+            controls=[getattr(config.controls, name) for name in NAMES],
         )
         if self.take is not None:
             self.take.torn = lambda: self._worker.torn
@@ -539,6 +541,19 @@ class Session:
     def release_embedding(self) -> None:
         """Give the recognizer its place back."""
         self._command("release_embedding")
+
+    def set_control(self, name: str, value: float) -> None:
+        """Turn one of ``layout.CONTROLS``, from the next network hop on.
+
+        value   kept within the control's range
+        raises  ConfigError for another name, naming them
+        """
+        kept = within(name, value)
+        self._command("control", index=NAMES.index(name), value=kept)
+
+    def freeze(self, on: bool) -> None:
+        """Keep the mood as it is, or give the recognizer its place back."""
+        self._command("freeze", value=float(on))
 
     def add_hook(self, hook: Hook) -> None:
         """Let a function compiled by ``kelly.hook`` take part: the worker calls it each network hop, without the GIL.

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from kelly.controls import CONTROLS
 from kelly.errors import ConfigError
 from kelly.midi.clock import ClockFollower, TapTempo
 from kelly.midi.messages import BY_NAME
@@ -24,8 +25,7 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "end": (TRIGGER, "finish the phrase and end"),
     "drums_out": (TOGGLE, "no drums, until the next press"),
     "panic": (TRIGGER, "every note off, now"),
-    "valence": (VALUE, "from sad to glad, 0..1, in place of what was heard"),
-    "arousal": (VALUE, "from calm to excited, 0..1, in place of what was heard"),
+    **{name: (VALUE, meaning) for name, _, _, _, _, meaning in CONTROLS},
 }
 """Action -> how a control drives it, and what it does."""
 
@@ -71,7 +71,11 @@ DEFAULTS: Mapping[str, Control] = {
     "drums_out": Control("control_change", 81),
     "valence": Control("control_change", 16),  # general purpose 1 and 2
     "arousal": Control("control_change", 17),
+    "intensity": Control("control_change", 18),  # general purpose 3 and 4
+    "density": Control("control_change", 19),
 }
+
+
 def bindings(chosen: Mapping[str, str]) -> dict[str, Control]:
     """DEFAULTS with the actions that were chosen, as text, in their place; a control that was taken leaves its other action.
 
@@ -99,7 +103,7 @@ class Action:
     """Something to do.
 
     name    of ACTIONS, or "tempo" (value: bpm), "start", "continue", "stop", "no_clock", "learned"
-    value   1.0 pressed or on, 0.0 released or off; 0..1 for a value; beats per minute for "tempo"
+    value   1.0 pressed or on, 0.0 released or off; 0..127 for a control; beats per minute for "tempo"
     time_s  of the message that caused it
     text    what was learned
     """
@@ -215,7 +219,7 @@ class Controls:
     def _drive(self, name: str, value: int, time_s: float) -> list[Action]:
         how = ACTIONS[name][0]
         if how == VALUE:
-            return [Action(name, value / 127, time_s)]
+            return [Action(name, value, time_s)]
         down, was = value >= 64, self._down.get(name, False)
         self._down[name] = down
         if down == was:

@@ -22,7 +22,7 @@ FLOORS = (
     {"nets", "music"},
     {"_rt"},
     {"config"},
-    {"chatter", "errors", "whole"},
+    {"chatter", "controls", "errors", "whole"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

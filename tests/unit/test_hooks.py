@@ -11,14 +11,13 @@ import pytest
 import kelly
 from kelly._rt.contract import EMBEDDING
 from kelly._rt.hooks import forbidden
-from kelly._rt.layout import CONTROLS, MAX_HOOKS, N_CONTROLS
+from kelly._rt.layout import MAX_HOOKS, N_SLOTS, SLOTS
 from kelly.errors import BackendUnavailableError, HookError
 from tests.unit.test_worker import RATE, Rig, chords
 
 ROOT = Path(__file__).resolve().parents[2]
-INDEX = {name: number for number, (name, _) in enumerate(CONTROLS)}
 TENSION = EMBEDDING["tension"].start
-TIME_S, PLAYING, KEY_TONIC, KEY_MODE, LEVEL_DB = (INDEX[n] for n in ("time_s", "playing", "key_tonic", "key_mode", "level_db"))
+TIME_S, PLAYING, KEY_TONIC, KEY_MODE, LEVEL_DB = (SLOTS[n] for n in ("time_s", "playing", "key_tonic", "key_mode", "level_db"))
 
 
 @kelly.hook
@@ -176,7 +175,7 @@ def test_code_is_judged_by_its_calls_and_its_status():
 
 
 def test_a_hook_can_be_tried_without_a_session():
-    features, embedding, controls = np.ones(128, np.float32), np.zeros(64, np.float32), np.zeros(N_CONTROLS, np.float32)
+    features, embedding, controls = np.ones(128, np.float32), np.zeros(64, np.float32), np.zeros(N_SLOTS, np.float32)
     marks(features, embedding, controls)
     assert controls[32] == 1
     assert embedding[2] == np.float32(0.1)
@@ -206,7 +205,7 @@ def examples():
 
 def test_the_example_gate_has_hysteresis(examples):
     gate = examples["gate"]
-    features, embedding, controls = np.zeros(128, np.float32), np.zeros(64, np.float32), np.zeros(N_CONTROLS, np.float32)
+    features, embedding, controls = np.zeros(128, np.float32), np.zeros(64, np.float32), np.zeros(N_SLOTS, np.float32)
     heard = []
     for level_db in (-60, -40, -30, -40, -44, -46, -40):
         controls[LEVEL_DB], controls[PLAYING] = level_db, 1

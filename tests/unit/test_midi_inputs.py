@@ -179,7 +179,7 @@ def test_a_toggle_changes_with_each_press_and_a_trigger_fires_once():
 
 
 def test_a_knob_gives_values():
-    assert names(Controls().feed([0xB0, 17, 127, 0xB0, 16, 0], 0.0)) == [("arousal", 1.0), ("valence", 0.0)]
+    assert names(Controls().feed([0xB0, 17, 127, 0xB0, 16, 0], 0.0)) == [("arousal", 127), ("valence", 0)]
 
 
 def test_tapping_gives_beats_and_a_tempo():

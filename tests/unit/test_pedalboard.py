@@ -6,8 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kelly._rt.contract import EMBEDDING
-from kelly._rt.layout import dtype
 from kelly.config import load_config, to_toml
 from kelly.errors import ConfigError
 from kelly.generate.settings import DRUMS
@@ -23,8 +21,6 @@ class Session:
 
     def __init__(self):
         self.told, self.news = [], deque()
-        self.tick = np.zeros((), dtype("tick"))
-        self.tick["embedding"][:] = 0.25
         self.source = SimpleNamespace(capture=SimpleNamespace(frames=0), sample_rate_hz=RATE)
 
     def command(self, kind, index=0, value=0.0, frame=-1):
@@ -33,14 +29,11 @@ class Session:
     def panic(self):
         self.told.append(("panic",))
 
-    def push_embedding(self, vector):
-        self.told.append(("embedding", np.array(vector)))
+    def freeze(self, on):
+        self.told.append(("freeze", on))
 
-    def release_embedding(self):
-        self.told.append(("release",))
-
-    def snapshot(self):
-        return SimpleNamespace(tick=self.tick)
+    def set_control(self, name, value):
+        self.told.append((name, value))
 
 
 class Listener:
@@ -82,18 +75,14 @@ def test_pedals_and_transport_become_commands(board):
     assert press(board, 0xB0, 123, 0) == [("panic",)]
 
 
-def test_freeze_pushes_the_newest_mood_and_lets_it_go(board):
-    (kind, vector), = press(board, 0xB0, 66, 127)
-    assert (kind, set(vector)) == ("embedding", {0.25})
-    assert press(board, 0xB0, 66, 0, 0xB0, 66, 127) == [("release",)]
+def test_freeze_is_a_command_that_the_next_press_takes_back(board):
+    assert press(board, 0xB0, 66, 127) == [("freeze", True)]
+    assert press(board, 0xB0, 66, 0, 0xB0, 66, 127) == [("freeze", False)]
 
 
-def test_a_knob_moves_one_number_of_the_mood(board):
-    (_, vector), = press(board, 0xB0, 16, 127)
-    assert vector[EMBEDDING["valence"].start] == 1.0
-    assert vector[EMBEDDING["arousal"].start] == 0.25
-    (_, vector), = press(board, 0xB0, 17, 0)
-    assert (vector[EMBEDDING["valence"].start], vector[EMBEDDING["arousal"].start]) == (1.0, -1.0)
+def test_a_knob_turns_its_control_from_end_to_end_with_a_middle_of_its_own(board):
+    assert [press(board, 0xB0, 16, value) for value in (0, 64, 127)] == [[("valence", -1.0)], [("valence", 0.0)], [("valence", 1.0)]]
+    assert [press(board, 0xB0, 19, value) for value in (0, 64, 127)] == [[("density", 0.0)], [("density", 0.5)], [("density", 1.0)]]
 
 
 def test_a_clock_is_told_once_a_beat_with_its_phase_in_frames(board, monkeypatch):

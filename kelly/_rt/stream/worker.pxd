@@ -1,6 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 
-from kelly._rt._layout cimport MAX_HOOKS, N_CONTROLS, command_t, tick_t
+from kelly._rt._layout cimport MAX_HOOKS, N_CONTROLS, N_SLOTS, command_t, tick_t
 from kelly._rt.stream.capture cimport kelly_capture, kelly_reader
 from kelly._rt.stream.features cimport FeatureExtractor
 from kelly._rt.stream.histogram cimport histogram_t
@@ -40,7 +40,7 @@ ctypedef void (*hook_f)(const float* features, float* embedding, float* controls
 
 cdef struct hook_slot_t:
     hook_f call
-    float controls[N_CONTROLS]
+    float controls[N_SLOTS]
 
 
 cdef struct worker_t:
@@ -64,6 +64,14 @@ cdef struct worker_t:
     int32_t ending
     int32_t shedding                # 0..4, how much is left out because the worker is behind
     float steering[64]
+    float felt[64]                  # the embedding before the controls move it
+    float controls[N_CONTROLS]      # as commands left them
+    float turned[N_CONTROLS]        # the same in this hop, with what hooks wrote
+    float lowest[N_CONTROLS]
+    float highest[N_CONTROLS]
+    float neutral[N_CONTROLS]
+    const receipt_t* script         # commands of a recording that have still to come, by tick
+    int64_t script_left
     const float* path               # embeddings wanted on the way, path_rows of 64; NULL: the recognizer leads
     int32_t path_rows
     double path_bars                # length of the way
@@ -99,10 +107,13 @@ cdef class Worker:
     cdef readonly list hooks        # kept alive: the loop calls their code
     cdef readonly object path       # kept alive: the loop holds its C pointer
     cdef readonly object tape
+    cdef readonly object script     # kept alive, as the path
 
     cdef void _loop(self) noexcept nogil
     cdef void _network_hop(self) noexcept nogil
     cdef void _obey(self, int64_t index) noexcept nogil
+    cdef void _carry_out(self, const command_t* c, int64_t index) noexcept nogil
+    cdef void _bend(self, int row, float by) noexcept nogil
     cdef void _call_hooks(self) noexcept nogil
     cdef void _listen(self) noexcept nogil
     cdef void _follow(self) noexcept nogil

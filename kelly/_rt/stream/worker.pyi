@@ -23,6 +23,7 @@ class Worker:
     hooks: list[Any]
     path: npt.NDArray[np.float32] | None
     tape: Ring | None
+    script: npt.NDArray[np.void] | None
     def __init__(
         self,
         capture: Capture,
@@ -39,6 +40,8 @@ class Worker:
         path: npt.ArrayLike | None = None,
         path_bars: float = 0.0,
         tape: Ring | None = None,
+        controls: npt.ArrayLike | None = None,
+        script: npt.NDArray[np.void] | None = None,
     ) -> None: ...
     def offer(self, name: str, network: Network | None) -> None: ...
     def collect(self) -> int: ...

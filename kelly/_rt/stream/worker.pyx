@@ -21,6 +21,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from kelly._rt._contract cimport (
+    EMBEDDING_AROUSAL,
+    EMBEDDING_TENSION,
+    EMBEDDING_VALENCE,
     N_EMBEDDING,
     N_FEATURES,
     N_GROOVE,
@@ -34,28 +37,37 @@ from kelly._rt._contract cimport (
 )
 from kelly._rt._layout cimport (
     COMMAND_CLOCK,
+    COMMAND_CONTROL,
     COMMAND_DISABLE,
     COMMAND_EMBEDDING,
     COMMAND_ENABLE,
+    COMMAND_FREEZE,
     COMMAND_HOLD_CHORD,
     COMMAND_NO_CLOCK,
     COMMAND_RELEASE_EMBEDDING,
     COMMAND_RELOAD,
     COMMAND_RESET,
     COMMAND_TAP,
-    CONTROL_BEAT,
-    CONTROL_BEAT_IN_BAR,
-    CONTROL_CHROMA_0,
-    CONTROL_CHORD_QUALITY,
-    CONTROL_CHORD_ROOT,
-    CONTROL_KEY_MODE,
-    CONTROL_KEY_TONIC,
-    CONTROL_LEVEL_DB,
-    CONTROL_ONSET,
-    CONTROL_PLAYING,
-    CONTROL_TEMPO_BPM,
-    CONTROL_TIME_S,
+    CONTROL_AROUSAL,
+    CONTROL_BLEND,
+    CONTROL_BLEND_EMOTION,
+    CONTROL_TENSION,
+    CONTROL_VALENCE,
     MAX_HOOKS,
+    N_CONTROLS,
+    SLOT_BEAT,
+    SLOT_BEAT_IN_BAR,
+    SLOT_CHORD_QUALITY,
+    SLOT_CHORD_ROOT,
+    SLOT_CHROMA_0,
+    SLOT_KEY_MODE,
+    SLOT_KEY_TONIC,
+    SLOT_LEVEL_DB,
+    SLOT_ONSET,
+    SLOT_PLAYING,
+    SLOT_TEMPO_BPM,
+    SLOT_TIME_S,
+    SLOTS_CONTROLS,
     SOURCE_FALLBACK,
     SOURCE_MODEL,
     SOURCE_OFF,
@@ -85,7 +97,7 @@ from kelly._rt.stream.tracker cimport Tracker
 import numpy as np
 
 from kelly._rt.contract import NET_NAMES, NETS
-from kelly._rt.layout import dtype
+from kelly._rt.layout import CONTROLS, dtype
 
 cdef enum:
     POLL_NS = 2_500_000             # nobody waits for a tick that closely; each look costs 15 us of a core
@@ -145,6 +157,9 @@ cdef class Worker:
     reflex_channel  1..16
     path         float32 (K, 64) embeddings that drive the nets in the recognizer's place, evenly spaced over
                  path_bars bars of the grid, the last one from then on; None: the recognizer leads
+    controls     float (N,), rows of layout.CONTROLS, at the start; None: their defaults
+    script       records of receipt_dtype(), by tick: commands that are carried out at the tick they name, as they were
+                 when a recording was made; None for none
     tape         ring of float32 that gets every sample the worker hears, or None; a full one ends there for good
     raises       ValueError, KeyError
     thread       [main] constructs; ``run`` belongs to one thread of its own
@@ -153,9 +168,10 @@ cdef class Worker:
     def __cinit__(self, Capture capture not None, FeatureExtractor extractor not None, Tracker tracker not None,
                   networks, Ring ticks not None, Ring commands not None, Ring receipts not None,
                   enabled=None, Ring strikes=None, reflex_note=None, int reflex_channel=16, path=None, double path_bars=0.0,
-                  Ring tape=None):
+                  Ring tape=None, controls=None, script=None):
         cdef int i
         cdef const float[:, ::1] rows
+        cdef const unsigned char[::1] lines
         for ring, expected in ((ticks, dtype("tick")), (commands, dtype("command")), (receipts, receipt_dtype()),
                                (strikes, dtype("event")), (tape, np.dtype("f4"))):
             if ring is not None and ring.dtype != expected:
@@ -192,6 +208,15 @@ cdef class Worker:
                 raise ValueError(f"a path is (K, {N_EMBEDDING}) finite numbers, found {self.path.shape}")
             rows = self.path
             self.state.path, self.state.path_rows, self.state.path_bars = &rows[0, 0], rows.shape[0], path_bars
+        for i, (name, low, high, default, _, _) in enumerate(CONTROLS):
+            self.state.lowest[i], self.state.highest[i], self.state.neutral[i] = low, high, default
+            self.state.controls[i] = default if controls is None else min(max(float(controls[i]), low), high)
+        if script is not None and len(script):
+            self.script = np.ascontiguousarray(script, receipt_dtype())
+            if np.any(np.diff(self.script["tick"]) < 0):
+                raise ValueError("a script's commands come in the order of their ticks")
+            lines = self.script.view(np.uint8)
+            self.state.script, self.state.script_left = <const receipt_t*>&lines[0], len(self.script)
         for i, name in enumerate(NET_NAMES):
             self.state.nets[i].present = networks.get(name) is not None
             self.state.nets[i].wanted = enabled is None or name in enabled
@@ -300,6 +325,7 @@ cdef class Worker:
                 slot.held -= 1
             slot.mix = towards(slot.mix, 1.0 if slot.present and slot.wanted and slot.held == 0 else 0.0)
         w.steer = towards(w.steer, 1.0 if w.steered else 0.0)
+        memcpy(w.turned, w.controls, sizeof(w.turned))
         self._listen()
         self.tracker.tick(self.extractor.features, t.embedding, t)
         if kelly_get(&w.n_hooks) > 0:
@@ -314,6 +340,8 @@ cdef class Worker:
         for i in range(N_NETS):
             slot = &w.nets[i]
             t.source[i] = SOURCE_OFF if not slot.wanted else SOURCE_MODEL if slot.present and slot.held == 0 else SOURCE_FALLBACK
+        for i in range(N_CONTROLS):
+            t.controls[i] = w.turned[i] - w.neutral[i]
         memcpy(t.features, self.extractor.features, sizeof(t.features))
         if w.ending and w.voice.off_frame >= 0:
             self._release(self.extractor.frame)
@@ -329,26 +357,30 @@ cdef class Worker:
         cdef int i, k, tonic, mode
         for i in range(kelly_get(&w.n_hooks)):
             c = w.hooks[i].controls
-            c[CONTROL_TIME_S] = <float>(t.frame / w.sample_rate_hz)
-            c[CONTROL_BEAT] = 0.0
+            c[SLOT_TIME_S] = <float>(t.frame / w.sample_rate_hz)
+            c[SLOT_BEAT] = 0.0
             if t.beat_frames > 0.0 and t.beat_count >= 0:
-                c[CONTROL_BEAT] = <float>(t.beat_count + (t.frame - t.beat_frame) / t.beat_frames)
-            c[CONTROL_TEMPO_BPM], c[CONTROL_LEVEL_DB], c[CONTROL_ONSET] = t.tempo_bpm, t.level_db, t.onset
-            c[CONTROL_BEAT_IN_BAR], c[CONTROL_CHORD_ROOT], c[CONTROL_CHORD_QUALITY] = t.beat_in_bar, t.chord_root, t.chord_quality
-            c[CONTROL_PLAYING], c[CONTROL_KEY_TONIC], c[CONTROL_KEY_MODE] = t.playing, t.key_tonic, t.key_mode
-            memcpy(&c[CONTROL_CHROMA_0], t.chroma, sizeof(t.chroma))
+                c[SLOT_BEAT] = <float>(t.beat_count + (t.frame - t.beat_frame) / t.beat_frames)
+            c[SLOT_TEMPO_BPM], c[SLOT_LEVEL_DB], c[SLOT_ONSET] = t.tempo_bpm, t.level_db, t.onset
+            c[SLOT_BEAT_IN_BAR], c[SLOT_CHORD_ROOT], c[SLOT_CHORD_QUALITY] = t.beat_in_bar, t.chord_root, t.chord_quality
+            c[SLOT_PLAYING], c[SLOT_KEY_TONIC], c[SLOT_KEY_MODE] = t.playing, t.key_tonic, t.key_mode
+            memcpy(&c[SLOT_CHROMA_0], t.chroma, sizeof(t.chroma))
+            memcpy(&c[SLOTS_CONTROLS], w.turned, sizeof(w.turned))
             memcpy(kept, t.embedding, sizeof(kept))
             w.hooks[i].call(self.extractor.features, t.embedding, c)
-            if not (finite(t.embedding, N_EMBEDDING) and isfinite(c[CONTROL_KEY_TONIC]) and isfinite(c[CONTROL_KEY_MODE])):
+            if not (finite(t.embedding, N_EMBEDDING) and isfinite(c[SLOT_KEY_TONIC]) and isfinite(c[SLOT_KEY_MODE])):
                 memcpy(t.embedding, kept, sizeof(kept))
                 kelly_add(&w.hook_faults, 1)
                 continue
             for k in range(N_EMBEDDING):
                 t.embedding[k] = min(max(t.embedding[k], <float>-1.0), <float>1.0)
-            if c[CONTROL_PLAYING] == 0.0:
+            for k in range(N_CONTROLS):
+                if isfinite(c[SLOTS_CONTROLS + k]):
+                    w.turned[k] = min(max(c[SLOTS_CONTROLS + k], w.lowest[k]), w.highest[k])
+            if c[SLOT_PLAYING] == 0.0:
                 t.playing = 0
-            if -1.0 <= c[CONTROL_KEY_TONIC] <= 11.0 and -1.0 <= c[CONTROL_KEY_MODE] <= 1.0:
-                tonic, mode = <int>c[CONTROL_KEY_TONIC], <int>c[CONTROL_KEY_MODE]
+            if -1.0 <= c[SLOT_KEY_TONIC] <= 11.0 and -1.0 <= c[SLOT_KEY_MODE] <= 1.0:
+                tonic, mode = <int>c[SLOT_KEY_TONIC], <int>c[SLOT_KEY_MODE]
                 if (tonic != t.key_tonic or mode != t.key_mode) and tonic >= 0 and mode != 0:
                     t.key_tonic = self.tracker.key.tonic = tonic
                     t.key_mode = self.tracker.key.mode = mode
@@ -370,7 +402,16 @@ cdef class Worker:
             self._follow()
             led = w.planned
         for i in range(N_EMBEDDING):
-            w.tick.embedding[i] = led[i] + w.steer * (w.steering[i] - led[i])
+            w.felt[i] = led[i] + w.steer * (w.steering[i] - led[i])
+        memcpy(w.tick.embedding, w.felt, sizeof(w.felt))
+        self._bend(EMBEDDING_VALENCE, w.controls[CONTROL_VALENCE])
+        self._bend(EMBEDDING_AROUSAL, w.controls[CONTROL_AROUSAL])
+        self._bend(EMBEDDING_TENSION, w.controls[CONTROL_TENSION])
+
+    cdef void _bend(self, int row, float by) noexcept nogil:
+        """Move one number of the mood, within -1..1."""
+        if by != 0.0:
+            self.state.tick.embedding[row] = min(max(self.state.tick.embedding[row] + by, <float>-1.0), <float>1.0)
 
     cdef void _follow(self) noexcept nogil:
         """Where the path stands on the player's grid, as the tick before knew it; its first row until there is one."""
@@ -394,25 +435,26 @@ cdef class Worker:
         cdef worker_t* w = self.state
         cdef net_slot_t* slot = &w.nets[net]
         cdef int n = rule_out_size(net), i
-        cdef float mix = slot.mix
+        cdef float mix = slot.mix, share = 0.0
         if w.shedding and self._held_back(net):
             return
         if mix > 0.0:
             if self._step(net, x, y):
                 slot.failures = 0
                 rule_fill(net, x, y)
-                if mix == 1.0:
+                share = mix * w.turned[CONTROL_BLEND] * w.turned[CONTROL_BLEND_EMOTION + net]
+                if share == 1.0:
                     return
             else:
                 kelly_add(&slot.faults, 1)
                 self._clear(net)
                 slot.held = min(RETRY_TICKS << min(slot.failures, 10), RETRY_MOST)
                 slot.failures += 1
-                slot.mix = mix = 0.0
+                slot.mix = mix = share = 0.0
         if net != NET_EMOTIONRECOGNIZER:                            # whose rule has answered already
             rule_for(net, x, w.ruled, &w.rule)
         for i in range(n):
-            y[i] = w.ruled[i] if mix == 0.0 else w.ruled[i] + mix * (y[i] - w.ruled[i])
+            y[i] = w.ruled[i] if share == 0.0 else w.ruled[i] + share * (y[i] - w.ruled[i])
 
     cdef bint _step(self, int net, const float* x, float* y) noexcept nogil:
         """The model's answer, the leaving model's still in it; False where it is not finite."""
@@ -486,42 +528,55 @@ cdef class Worker:
     cdef void _obey(self, int64_t index) noexcept nogil:
         """Carry out what was asked for; tick ``index`` is the first that knows."""
         cdef worker_t* w = self.state
+        cdef command_t c
+        while w.script_left > 0 and w.script.tick <= index:
+            self._carry_out(&w.script.command, index)
+            w.script += 1
+            w.script_left -= 1
+        while kelly_ring_pop(w.commands, &c, 1) == 1:
+            self._carry_out(&c, index)
+
+    cdef void _carry_out(self, const command_t* c, int64_t index) noexcept nogil:
+        """One command, and its receipt."""
+        cdef worker_t* w = self.state
         cdef receipt_t receipt
-        cdef command_t* c = &receipt.command
-        cdef bint a_net
+        cdef bint a_net = 0 <= c.index < N_NETS
+        if c.kind == COMMAND_ENABLE and a_net:
+            if not w.nets[c.index].wanted:
+                self._clear(c.index)
+            w.nets[c.index].wanted = True
+            w.nets[c.index].held = w.nets[c.index].failures = 0
+        elif c.kind == COMMAND_DISABLE and a_net:
+            w.nets[c.index].wanted = False
+        elif c.kind == COMMAND_RESET:
+            self._forget()
+            self._clear(NET_HARMONYPREDICTOR)
+            self._clear(NET_GROOVEPREDICTOR)
+        elif c.kind == COMMAND_EMBEDDING and finite(c.vector, N_EMBEDDING):
+            memcpy(w.steering, c.vector, sizeof(w.steering))
+            w.steered = True
+        elif c.kind == COMMAND_RELEASE_EMBEDDING or (c.kind == COMMAND_FREEZE and c.value == 0.0):
+            w.steered = False
+        elif c.kind == COMMAND_FREEZE:
+            memcpy(w.steering, w.felt, sizeof(w.steering))
+            w.steered = True
+        elif c.kind == COMMAND_CONTROL and 0 <= c.index < N_CONTROLS and isfinite(c.value):
+            w.controls[c.index] = min(max(<float>c.value, w.lowest[c.index]), w.highest[c.index])
+        elif c.kind == COMMAND_RELOAD and a_net:
+            w.nets[c.index].due = True
+            if w.nets[c.index].network == NULL and kelly_get(&w.nets[c.index].mailbox) == 0:
+                w.nets[c.index].present = True                  # one of the conductor's
+        elif c.kind == COMMAND_CLOCK:
+            self.tracker.lead(c.value, c.frame, c.index)
+        elif c.kind == COMMAND_NO_CLOCK:
+            self.tracker.unlead()
+        elif c.kind == COMMAND_TAP and c.frame >= 0:
+            self.tracker.tap(c.value, c.frame)
+        elif c.kind == COMMAND_HOLD_CHORD:
+            self.tracker.chord_held = c.value != 0.0
         memset(&receipt, 0, sizeof(receipt))
-        while kelly_ring_pop(w.commands, c, 1) == 1:
-            a_net = 0 <= c.index < N_NETS
-            if c.kind == COMMAND_ENABLE and a_net:
-                if not w.nets[c.index].wanted:
-                    self._clear(c.index)
-                w.nets[c.index].wanted = True
-                w.nets[c.index].held = w.nets[c.index].failures = 0
-            elif c.kind == COMMAND_DISABLE and a_net:
-                w.nets[c.index].wanted = False
-            elif c.kind == COMMAND_RESET:
-                self._forget()
-                self._clear(NET_HARMONYPREDICTOR)
-                self._clear(NET_GROOVEPREDICTOR)
-            elif c.kind == COMMAND_EMBEDDING and finite(c.vector, N_EMBEDDING):
-                memcpy(w.steering, c.vector, sizeof(w.steering))
-                w.steered = True
-            elif c.kind == COMMAND_RELEASE_EMBEDDING:
-                w.steered = False
-            elif c.kind == COMMAND_RELOAD and a_net:
-                w.nets[c.index].due = True
-                if w.nets[c.index].network == NULL and kelly_get(&w.nets[c.index].mailbox) == 0:
-                    w.nets[c.index].present = True                  # one of the conductor's
-            elif c.kind == COMMAND_CLOCK:
-                self.tracker.lead(c.value, c.frame, c.index)
-            elif c.kind == COMMAND_NO_CLOCK:
-                self.tracker.unlead()
-            elif c.kind == COMMAND_TAP and c.frame >= 0:
-                self.tracker.tap(c.value, c.frame)
-            elif c.kind == COMMAND_HOLD_CHORD:
-                self.tracker.chord_held = c.value != 0.0
-            receipt.tick = index
-            kelly_ring_push(w.receipts, &receipt, 1)
+        receipt.tick, receipt.command = index, c[0]
+        kelly_ring_push(w.receipts, &receipt, 1)
 
     cdef void _strike(self, float strength) noexcept nogil:
         """One note for one onset, at the moment of its detection."""
@@ -560,7 +615,7 @@ cdef class Worker:
         """Call a compiled function each network hop, after tracking and before the nets are asked.
 
         hook    anything with ``address``, of a C function (const float features[128], float embedding[64],
-                float controls[N_CONTROLS]) that neither blocks nor raises; it is kept alive with the worker
+                float controls[N_SLOTS]) that neither blocks nor raises; it is kept alive with the worker
         raises  ValueError when there are MAX_HOOKS already
         thread  [one Python thread at a time], also while the loop runs
         """

@@ -1,0 +1,55 @@
+"""What the player's controls do to what was heard, before the parts see it.
+
+What concerns all parts alike is done here, so that no part has to: the groove's answer, energy and room.
+At the controls' defaults everything is returned as it came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..music.controls import Controls
+from .heard import Groove, Heard
+
+_RARE, _OFTEN = 1e-4, 1.0 - 1e-4
+
+
+def bend(heard: Heard, controls: Controls) -> Heard:
+    """``heard`` with a groove of more or fewer onsets (density) and figures (complexity)."""
+    busy, figured = controls.factor("density", 4.0), controls.factor("complexity", 5.0)
+    if busy == 1.0 and figured == 1.0:
+        return heard
+    groove = heard.groove
+    return replace(
+        heard,
+        groove=replace(
+            groove,
+            low=tuple(_likelier(p, busy) for p in groove.low),
+            high=tuple(_likelier(p, busy) for p in groove.high),
+            density=max(0.0, min(1.0, groove.density + 0.5 * controls.lean("density"))),
+            syncopation=_likelier(groove.syncopation, figured),
+            ghost=_likelier(groove.ghost, figured),
+            fill=_likelier(groove.fill, figured),
+        ),
+    )
+
+
+def _likelier(probability: float, odds: float) -> float:
+    """A probability whose odds are multiplied; certainties are shaken only by other odds than 1."""
+    if odds == 1.0:
+        return probability
+    p = max(_RARE, min(_OFTEN, probability))
+    return odds * p / (1.0 - p + odds * p)
+
+
+def energy(value: float, controls: Controls) -> float:
+    """0..1: how much should be going on, with the hand on intensity."""
+    return max(0.0, min(1.0, value + 0.45 * controls.lean("intensity")))
+
+
+def room(value: float, controls: Controls) -> float:
+    """0..3.6: what the player leaves to others, and what a hand on density takes or gives."""
+    return value * controls.factor("density", 3.0)
+
+
+__all__ = ["Groove", "bend", "energy", "room"]
