@@ -1,0 +1,1 @@
+"""The gates of the musical result, each a module that measures and a test that holds it to its number."""
