@@ -467,6 +467,15 @@ def test_no_file_is_a_model_error_too(what, tmp_path):
     assert isinstance(caught.value, ValueError)
 
 
+def test_long_keys_are_shortened_in_the_message():
+    """Found by the fuzzer: a key of 1,800 digits stood whole in "the keys ..."."""
+    long = "1" * 5000
+    for text in ({long: 1}, {"in_shape": [3], "layers": [{long: 1}]}, {"in_shape": [3], "layers": [{"type": "conv1d", "shape": [3], "weights": [], long: 1}]}):
+        _, faults = parse_model(json.dumps(text).encode())
+        assert faults
+        assert max(len(str(fault)) for fault in faults) < 300
+
+
 def test_inspect_never_raises(tmp_path):
     model, faults = inspect_model(tmp_path / "missing.json")
     assert model is None
