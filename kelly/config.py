@@ -322,7 +322,7 @@ SETTINGS = (
     Setting("record.folder", "record", _text()),
     *(Setting(f"controls.{name}", name, _number(low, high)) for name, low, high, _, _, _ in CONTROLS),
 )
-OTHER_VARIABLES = ("KELLY_CONFIG", "KELLY_DEBUG", "KELLY_RT_BACKEND", "KELLY_RT_ISA")
+OTHER_VARIABLES = ("KELLY_CACHE", "KELLY_CONFIG", "KELLY_DEBUG", "KELLY_MODEL_CACHE", "KELLY_RT_BACKEND", "KELLY_RT_ISA")
 SECTIONS = {
     "audio": AudioConfig, "midi": MidiConfig, "music": MusicConfig, "models": ModelsConfig, "engine": EngineConfig,
     "record": RecordConfig, "controls": ControlsConfig,

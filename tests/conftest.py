@@ -1,3 +1,18 @@
-"""Plugins of the whole suite."""
+"""Plugins of the whole suite; and a cache of its own, so that no run meets what another kept."""
+
+import os
+import shutil
+import tempfile
 
 pytest_plugins = ["tests.reliability"]
+
+
+def pytest_configure(config):
+    if "KELLY_CACHE" not in os.environ:
+        config.kelly_cache = os.environ["KELLY_CACHE"] = tempfile.mkdtemp(prefix="kelly-cache-")
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "kelly_cache"):
+        del os.environ["KELLY_CACHE"]
+        shutil.rmtree(config.kelly_cache, ignore_errors=True)

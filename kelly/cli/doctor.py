@@ -205,6 +205,10 @@ def nets(config: Config) -> list[Line]:
             lines.append(Line(slot.name, f"model  sha256 {digest}  {slot.nbytes} bytes  {slot.latency_us:.0f} us  {tidy(slot.path)}"))
         else:
             lines.append(Line(slot.name, slot.source, slot.reason))
+    from kelly.nets.cache import SWITCH, kept
+
+    folder, count, nbytes = kept()
+    lines.append(Line("kept models", f"{count}, {nbytes} bytes in {tidy(folder)}" if folder else "off", "" if folder else SWITCH))
     return lines
 
 

@@ -45,7 +45,7 @@ class Model:
     """A model file without faults.
 
     layers    in order; each in_size is the out_size before
-    metadata  what stands under "kelly", {} in foreign files
+    metadata  what stands under "kelly" beside the vectors, {} in foreign files
     vectors   None if the file has none
     path      where it was read, "" if it came from memory
     """
@@ -77,14 +77,22 @@ def inspect_model(path: str | os.PathLike[str]) -> tuple[Model | None, list[Mode
     """Read one model file and collect all its faults, at most 100; the model is None if there is any."""
     name = os.fspath(path)
     try:
-        if os.path.isdir(name):
+        data = read_bytes(name)
+    except ModelError as error:
+        return None, [error]
+    return parse_model(data, str(name))
+
+
+def read_bytes(path: str) -> bytes:
+    """The whole file; ModelFormatError where the system does not give it out."""
+    try:
+        if os.path.isdir(path):
             raise IsADirectoryError(21, "a directory")
-        with open(name, "rb") as file:
-            data = file.read()
+        with open(path, "rb") as file:
+            return file.read()
     except (OSError, ValueError) as error:
         found = getattr(error, "strerror", None) or str(error)
-        return None, [ModelFormatError(path=str(name), expected="a readable model file", found=found.lower())]
-    return parse_model(data, str(name))
+        raise ModelFormatError(path=str(path), expected="a readable model file", found=found.lower()) from error
 
 
 def parse_model(data: bytes, path: str = "") -> tuple[Model | None, list[ModelError]]:
@@ -92,6 +100,11 @@ def parse_model(data: bytes, path: str = "") -> tuple[Model | None, list[ModelEr
     reader = _Reader(path)
     model = reader.document(data)
     return (None if reader.faults else model), reader.faults
+
+
+def _keys(found: dict[str, Any], most: int = 8) -> str:
+    """The first keys of an object, each as short as a message bears it."""
+    return ", ".join(key if len(key) <= 40 else key[:37] + "..." for key in list(found)[:most])
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
@@ -142,7 +155,7 @@ class _Reader:
     def model(self, found: dict[str, Any]) -> Model | None:
         missing = [key for key in ("in_shape", "layers") if key not in found]
         for key in missing:
-            keys = ", ".join(list(found)[:5])
+            keys = _keys(found, 5)
             hint = _EXPORT if any(mark in name for name in found for mark in _TORCH_KEYS) else ""
             self.fault(ModelFormatError, "", f"the key {key!r}", f"the keys {keys}" if keys else "no keys", hint)
         in_size = self.size(found["in_shape"], "/in_shape") if "in_shape" in found else None
@@ -158,7 +171,8 @@ class _Reader:
         vectors = read_vectors(metadata, in_size, out_size, self.fault)
         if self.faults:
             return None
-        return Model(in_size, tuple(layer for layer in layers if layer is not None), metadata, vectors, self.path)
+        about = {name: value for name, value in metadata.items() if name != "vectors"}
+        return Model(in_size, tuple(layer for layer in layers if layer is not None), about, vectors, self.path)
 
     # ---------------------------------------------------------------- sizes
 
@@ -214,7 +228,7 @@ class _Reader:
             hint = _EXPORT if any(mark in name for name in found for mark in _TORCH_KEYS) else ""
             if key == "weights" and not hint:
                 hint = "a layer without weights has \"weights\": []"
-            self.fault(ModelFormatError, pointer, f"the key {key!r}", f"the keys {', '.join(list(found)[:8])}", hint)
+            self.fault(ModelFormatError, pointer, f"the key {key!r}", f"the keys {_keys(found)}", hint)
         kind = self.type(found["type"], f"{pointer}/type") if "type" in found else None
         outputs = self.size(found["shape"], f"{pointer}/shape") if "shape" in found else None
         activation = self.activation(found.get("activation", ""), kind, pointer, "activation" in found)
@@ -239,8 +253,7 @@ class _Reader:
             if rule.name in found:
                 value = self.option(found[rule.name], rule, f"{pointer}/{rule.name}")
             elif rule.default is None:
-                keys = ", ".join(list(found)[:8])
-                self.fault(ModelFormatError, pointer, f"the key {rule.name!r}", f"the keys {keys}")
+                self.fault(ModelFormatError, pointer, f"the key {rule.name!r}", f"the keys {_keys(found)}")
                 value = None
             else:
                 value = rule.default

@@ -12,24 +12,29 @@ if TYPE_CHECKING:
     from kelly.nets.json import Model
 
 
-def load_network(path: str | os.PathLike[str], arithmetic: str = "eigen") -> Network:
+def load_network(path: str | os.PathLike[str], arithmetic: str = "eigen", cache: bool = True) -> Network:
     """Read RTNeural JSON and build the network, its state at zero.
 
     path        the file
     arithmetic  "eigen", "stl" or "xsimd": the same bits as that backend of RTNeural; "fast": float32 in any order;
                 "int16", "int8": dense, lstm and gru weights in 16 or 8 bits, quantised here
+    cache       keep what was read in the user's cache, and take it from there where it is the same file;
+                KELLY_MODEL_CACHE=off means False everywhere
     raises      ModelFormatError, ModelShapeError, UnknownLayerError with path and JSON pointer, also where the
                 file's own metadata names a contract that this version does not keep; ConfigError for another
                 arithmetic; BackendUnavailableError if no engine is built
     thread      [main]
     """
     check_arithmetic(arithmetic)
-    from kelly.nets.json import read_model
+    from kelly.nets.cache import cached_model
 
-    network = network_from(read_model(path), arithmetic)
-    from kelly import _rt
+    found = cached_model(path, cache)
+    network = network_from(found.model, arithmetic)
+    if found.parsed:
+        from kelly import _rt
 
-    _rt.give_memory_back()
+        del found
+        _rt.give_memory_back()
     return network
 
 

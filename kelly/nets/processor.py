@@ -7,7 +7,6 @@ its slot says so and why, and the log says it at WARNING.  Nothing here stops a 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import time
@@ -24,8 +23,9 @@ from kelly._rt.contract import DYNAMICS_IN, EMBEDDING, HARMONY_IN, MELODY_IN, N_
 from kelly._rt.net.network import give_memory_back
 from kelly._rt.stream.rules import Rule, fill_rule_indices
 from kelly.errors import BackendUnavailableError, ModelError, ModelFormatError
+from kelly.nets.cache import cached_model
 from kelly.nets.catalog import check_place, check_spec
-from kelly.nets.json import Model, read_model
+from kelly.nets.json import Model
 from kelly.nets.load import check_arithmetic, network_from
 from kelly.nets.store import SearchPath, search_path
 
@@ -305,7 +305,8 @@ def load_file(name: str, path: str | os.PathLike[str], arithmetic: str = "eigen"
 def _fill_slot(slot: Slot, arithmetic: str) -> None:
     """Read, check, build, prove, time."""
     path = str(slot.path)
-    model = read_model(path)
+    found = cached_model(path)
+    model, slot.sha256 = found.model, found.sha256
     for fault in (*check_place(model, slot.name, path), *check_spec(model, slot.name, path)):
         raise fault
     network = network_from(model, arithmetic)
@@ -313,7 +314,6 @@ def _fill_slot(slot: Slot, arithmetic: str) -> None:
     if slot.vector_error is not None and not slot.vector_error <= VECTOR_TOLERANCE:
         raise vector_fault(slot.vector_error, path)
     slot.latency_us = step_latency_us(network)
-    slot.sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     slot.nbytes, slot.taught_by = network.nbytes, str(model.metadata.get("taught_by", ""))
     slot.network, slot.source = network, "model"
 

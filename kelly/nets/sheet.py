@@ -85,8 +85,7 @@ def inspect_file(path: str | os.PathLike[str], arithmetic: str = "eigen") -> She
     model = read_model(path)
     network = network_from(model, arithmetic)
     layers = layer_sheets(model, arithmetic)
-    metadata = {name: value for name, value in model.metadata.items() if name != "vectors"}
-    metadata["test_vectors"] = 0 if model.vectors is None else len(model.vectors.input)
+    metadata = model.metadata | {"test_vectors": 0 if model.vectors is None else len(model.vectors.input)}
     return Sheet(
         path=os.fspath(path), net=str(model.metadata.get("net", "")), in_size=model.in_size, out_size=model.out_size,
         arithmetic=arithmetic, isa=str(getattr(network, "isa", "")), layers=layers,

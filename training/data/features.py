@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 import kelly
 from kelly._rt.contract import CONTRACT_VERSION, FEATURES
 from kelly.errors import AudioFileError, DataError
+from kelly.folders import cache_folder
 from training.data.examine import spread
 from training.data.item import Corrupt
 
@@ -41,12 +42,6 @@ def feature_hash() -> str:
     for name in sorted(seen):
         digest.update((FRONT_END / name).read_bytes())
     return digest.hexdigest()[:16]
-
-
-def cache_folder() -> Path:
-    """Where features are kept unless told otherwise: KELLY_CACHE, or the user's cache."""
-    base = os.environ.get("KELLY_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kelly"
-    return Path(base)
 
 
 def extract(

@@ -84,8 +84,7 @@ class Plan:
     parameter_count: int
 
     def pack(self, panel: int, arena: F32) -> None:
-        """Write every weight into ``arena``, float32 (weights_size,), for panels ``panel`` outputs wide."""
-        arena[:] = 0
+        """Write every weight into ``arena``, float32 (weights_size,), all zeros, for panels ``panel`` outputs wide."""
         for product in self.products:
             if product.bits == 32:
                 _pack_product(product, panel, arena)
@@ -337,8 +336,10 @@ class _Builder:
 
 def _gates(array: F32, hidden: int, order: tuple[int, ...]) -> F32:
     """Gate blocks of the last axis in another order; always 2-D."""
-    blocks: Any = np.atleast_2d(array).reshape(-1, len(order), hidden)
-    reordered: F32 = blocks[:, list(order)].reshape(-1, len(order) * hidden)
+    rows = np.atleast_2d(array)
+    reordered = np.empty_like(rows)
+    for place, gate in enumerate(order):
+        reordered[:, place * hidden : (place + 1) * hidden] = rows[:, gate * hidden : (gate + 1) * hidden]
     return reordered
 
 
@@ -359,7 +360,7 @@ def build_plan(layers: Sequence[LayerSpec], arithmetic: str = "eigen") -> Plan:
     for index, layer in enumerate(layers):
         if index and layer.in_size != layers[index - 1].out_size:
             raise ValueError(f"layers[{index}]: expected {layers[index - 1].out_size} inputs, found {layer.in_size}")
-        _check_weights(index, layer)
+        check_layer(index, layer)
         rows.append(builder.row(layer))
     out_size = layers[-1].out_size
     y = builder.work.take(out_size)
@@ -380,7 +381,7 @@ def build_plan(layers: Sequence[LayerSpec], arithmetic: str = "eigen") -> Plan:
     )
 
 
-def _check_weights(index: int, layer: LayerSpec) -> None:
+def check_layer(index: int, layer: LayerSpec) -> None:
     """A plan built from wrong shapes would read outside its arena: refuse here, whoever made the layer."""
     kind = LAYERS[layer.type]
     missing = [option.name for option in kind.options if option.name not in layer.options]
