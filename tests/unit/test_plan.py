@@ -56,7 +56,7 @@ def test_rows_of_a_gated_layer_are_all_its_gates():
 def test_packed_weights_are_panel_input_output():
     layer = random_layer("dense", 3, 70, RNG)
     plan = build_plan([layer])
-    arena = np.empty(plan.weights_size, np.float32)
+    arena = np.zeros(plan.weights_size, np.float32)
     plan.pack(64, arena)
     matrix = np.vstack(layer.weights)  # (4, 70): the bias is the last input
     np.testing.assert_array_equal(arena[: 4 * 64].reshape(4, 64), matrix[:, :64])
