@@ -96,7 +96,7 @@ class MusicConfig:
 class ModelsConfig:
     """Which nets are asked.
 
-    path      folder with the five nets; "" searches as usual
+    path      folder with the five nets, or several joined as in PATH; "" searches as usual
     strict    a missing or broken net is an error instead of a labelled fallback
     disabled  nets that are off
     """
@@ -348,28 +348,38 @@ def user_config_path(env: Mapping[str, str] = os.environ) -> Path:
     return base / "kelly" / FILE_NAME
 
 
+def file_in_force(path: str | os.PathLike[str] | None = None, env: Mapping[str, str] = os.environ) -> Path:
+    """The file whose settings beat those of other files: the one named, ./kelly.toml where there is one, else your own."""
+    named = path if path is not None else env.get("KELLY_CONFIG") or None
+    if named is not None:
+        return Path(named)
+    return Path(FILE_NAME) if Path(FILE_NAME).is_file() else user_config_path(env)
+
+
 def load_config(
     path: str | os.PathLike[str] | None = None,
     flags: Mapping[str, Any] = MappingProxyType({}),
     env: Mapping[str, str] = os.environ,
+    alone: bool = False,
 ) -> Config:
     """The settings in force, each with its origin.
 
     path     a TOML file in the place of ./kelly.toml; it must exist.  None: KELLY_CONFIG, else ./kelly.toml
     flags    values by ``Setting.name``, such as {"tempo": 100}; None values are not given
     env      the environment
+    alone    nothing but ``path`` and ``flags`` counts: what a take was made with
     returns  Config
     raises   ConfigError: unknown key (with the nearest), wrong type or range, with file and line
     """
     layers: list[tuple[Setting, Any, bool, str]] = []
     named = path if path is not None else env.get("KELLY_CONFIG") or None
-    if (user := user_config_path(env)).is_file():
+    if not alone and (user := user_config_path(env)).is_file():
         layers += _from_file(user)
     if named is not None:
         layers += _from_file(Path(named))
-    elif Path(FILE_NAME).is_file():
+    elif not alone and Path(FILE_NAME).is_file():
         layers += _from_file(Path(FILE_NAME))
-    layers += [(s, env[s.variable], True, s.variable) for s in SETTINGS if env.get(s.variable)]
+    layers += [(s, env[s.variable], True, s.variable) for s in SETTINGS if env.get(s.variable) and not alone]
     by_name = {setting.name: setting for setting in SETTINGS}
     for name, value in flags.items():
         if name not in by_name:

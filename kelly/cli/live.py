@@ -34,6 +34,7 @@ from kelly.cli.options import (
     settings,
 )
 from kelly.cli.status import status_line
+from kelly.config import file_in_force
 from kelly.errors import ConfigError, KellyError
 
 SCHEMA = "kelly.live/1"
@@ -46,7 +47,7 @@ QUIET_AFTER_S = 5.0
 
 @click.command("live")
 @options(SOUND, PORT, PEDALS, RECORD, MUSIC, CONTROLS, TAIL, MODELS, CONFIG, JSON, VOICE)
-@click.option("--learn", metavar="ACTION", help="The next control used on --midi-in does this: tap, hold_chord, freeze, end, ...")
+@click.option("--learn", metavar="ACTION", help="The next control used on --midi-in does this from now on: tap, hold_chord, freeze, density, ...; kept in kelly.toml.")
 @click.option("--listen", is_flag=True, help="Start fluidsynth, play to it, and end it afterwards.")
 def command(listen: bool, learn: str | None, **flags: Any) -> int:
     """Listen to a device or a recording and play along.
@@ -62,7 +63,7 @@ def command(listen: bool, learn: str | None, **flags: Any) -> int:
     with stop_signals() as received, ExitStack() as stack:
         if listen:
             config = heard(config, stack)
-        return play(voice, config, received, learn)
+        return play(voice, config, received, learn, file_in_force(flags.get("config")) if learn is not None else None)
 
 
 def learnable(config: Any, action: str) -> None:
@@ -86,8 +87,11 @@ def heard(config: Any, stack: ExitStack) -> Any:
     return replace(config, midi=replace(config.midi, output=listener.port))
 
 
-def play(voice: Console, config: Any, received: list[int], learn: str | None = None) -> int:
-    """Run one session until its source ends or a signal arrives; the exit code."""
+def play(voice: Console, config: Any, received: list[int], learn: str | None = None, keep_in: Path | None = None) -> int:
+    """Run one session until its source ends or a signal arrives; the exit code.
+
+    learn, keep_in  the action that the next control shall do, and the kelly.toml that gets it
+    """
     from kelly.live.session import Session
 
     session = Session(config)
@@ -98,7 +102,7 @@ def play(voice: Console, config: Any, received: list[int], learn: str | None = N
     try:
         session.start()
         if learn is not None:
-            voice.narrate(session.learn(learn))
+            voice.narrate(session.learn(learn, keep_in))
         follow(voice, session, received)
     finally:
         try:

@@ -94,14 +94,18 @@ def settings(flags: Mapping[str, Any]) -> Config:
 
     raises  ConfigError
     """
-    given = dict(flags)
-    path = given.pop("config", None)
-    off = [name for name in NET_NAMES if given.pop(f"no_{name}", False)]
-    disable = (*given.pop("disable", ()), *off)
-    given |= turned(given.pop("turned", ()))
-    config = load_config(path, {**given, "disable": disable})
+    config = load_config(flags.get("config"), flag_values(flags))
     check(config)
     return config
+
+
+def flag_values(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by ``Setting.name`` of the options that were given."""
+    given = {name: value for name, value in flags.items() if name != "config"}
+    off = [name for name in NET_NAMES if given.pop(f"no_{name}", False)]
+    given["disable"] = (*given.pop("disable", ()), *off)
+    given |= turned(given.pop("turned", ()))
+    return {name: value for name, value in given.items() if value is not None and value != ()}
 
 
 def turned(pairs: Sequence[str]) -> dict[str, str]:

@@ -11,14 +11,29 @@ import click
 
 from kelly.audio.synth import find_synth, render_midi
 from kelly.cli.app import TERMINATED
+from kelly.cli.console import Console
 from kelly.cli.live import describe, player_command
-from kelly.cli.options import CONFIG, CONTROLS, JSON, MODELS, MUSIC, TAIL, VOICE, console, options, settings
+from kelly.cli.options import (
+    CONFIG,
+    CONTROLS,
+    JSON,
+    MODELS,
+    MUSIC,
+    TAIL,
+    VOICE,
+    check,
+    console,
+    flag_values,
+    options,
+    settings,
+)
+from kelly.errors import ConfigError
 
 SCHEMA = "kelly.render/1"
 
 
 @click.command("render")
-@click.argument("audio", metavar="AUDIO")
+@click.argument("audio", metavar="AUDIO|TAKE")
 @click.option("-o", "--output", metavar="MIDI", help="The MIDI file to write; default: AUDIO's name with .mid.")
 @click.option("--audio", "sound", metavar="FILE", help="Also write how it sounds, with fluidsynth: .wav, .flac, .ogg or .aiff.")
 @click.option("--audio-channel", metavar="N", help="Listen to channel N only (from 1); default: all, mixed.")
@@ -26,21 +41,37 @@ SCHEMA = "kelly.render/1"
 def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> int:
     """Turn an audio file into a MIDI file, without devices.
 
-    Plays the same notes as `kelly live --audio-in file:AUDIO`, faster than real time.
+    Plays the same notes as `kelly live --audio-in file:AUDIO`, faster than real time.  A folder that
+    `kelly live --record` left is rendered whole: its sound, with its settings and with every pedal,
+    knob and command, gives its notes byte for byte; flags change what they name.
     """
     voice = console(flags)
-    config = settings(flags)
     from kelly.live.intent import intent_of
     from kelly.live.render import render_config
+    from kelly.live.replay import open_take, render_take
 
+    take = None
+    if Path(audio).is_dir():
+        if flags.get("config"):
+            raise ConfigError(f"{audio}: a take has settings of its own; --config is one too many")
+        take = open_take(audio, flag_values(flags))
+        config = take.config
+        check(config)
+        for remark in take.remarks:
+            voice.warn(f"{audio}: {remark}; that is not repeated")
+    else:
+        config = settings(flags)
     if sound is not None:
         find_synth()  # missing, it is better missed before the work
     if (intent := intent_of(config)) is not None:
         voice.narrate(intent.describe())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # an exception, so that nothing half done stays
-    target = Path(output) if output else Path(audio).with_suffix(".mid").name
+    target = Path(output) if output else Path(Path(audio).resolve().with_suffix(".mid").name)
     with voice.share(Path(audio).name) as progress:
-        summary = render_config(audio, target, config, progress=progress)
+        if take is not None:
+            summary = render_take(take, target, progress=progress)
+        else:
+            summary = render_config(audio, target, config, progress=progress)
     if sound is not None:
         render_midi(target, sound)
     if voice.json:
@@ -50,5 +81,20 @@ def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> 
         voice.warn(f"{audio}: {repaired} samples are no numbers that sound has; they count as silence")
     if not any(summary["played"].values()):
         voice.warn(f"nothing was played: was anything in {audio} above the gate ({config.audio.gate_db:g} dBFS, --gate)?")
+    if take is not None:
+        compare(voice, take, summary["take"], changed=bool(flag_values(flags)))
     voice.narrate(f"notes: {target}\nhear them: {sound or player_command(Path(target))}")
     return 0
+
+
+def compare(voice: Console, take: Any, found: dict[str, Any], changed: bool) -> None:
+    """Whether the take's notes came back."""
+    commands = f"{found['commands']} command{'' if found['commands'] == 1 else 's'}"
+    if found["same"]:
+        voice.narrate(f"the same bytes as {take.midi}, with {commands}")
+    elif found["same"] is None:
+        voice.narrate(f"{take.midi} is not there to compare with; {commands}")
+    elif changed:
+        voice.narrate(f"other notes than {take.midi}, as flags asked for")
+    else:
+        voice.warn(f"other notes than {take.midi}: something was lost or late when it was recorded, or this is another machine or version")

@@ -10,9 +10,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kelly.errors import ConfigError
 from kelly.generate.settings import DRUMS
+from kelly.live.keep import keep
 from kelly.midi.inputs import Action
 from kelly.midi.listener import MidiListener
 from kelly.music.controls import NAMES, from_midi
@@ -65,11 +68,12 @@ class Pedalboard:
 
     session   whose commands are called
     listener  an open input; closed here
+    keep_in   the kelly.toml that gets what is learned; None keeps nothing
     thread    [main] constructs, starts, closes; the rest is [pedals]
     """
 
-    def __init__(self, session: Session, listener: MidiListener) -> None:
-        self.listener = listener
+    def __init__(self, session: Session, listener: MidiListener, keep_in: Path | None = None) -> None:
+        self.listener, self.keep_in = listener, keep_in
         self._session = session
         self._clock = FrameClock(lambda: session.source.capture.frames, session.source.sample_rate_hz)
         self._closing = threading.Event()
@@ -142,7 +146,7 @@ class Pedalboard:
         elif name == "tempo" and self.listener.controls.clock.tempo_bpm is not None:
             self._tell_tempo()
         elif name == "learned":
-            session.news.append(f'{action.text}; to keep it: kelly.toml, [midi], controls = {{ {self._learned(action.text)} }}')
+            session.news.append(f"{action.text}; {self._kept(action)}")
 
     def _follow(self) -> None:
         """The clock's phase, once in each of its beats."""
@@ -161,7 +165,13 @@ class Pedalboard:
         self._beat = beat[1]
         self._session.command("clock", value=tempo, frame=self._clock.frame_at(beat[0]), index=beat[1])
 
-    def _learned(self, text: str) -> str:
-        """The learned binding as TOML: 'CC 21 is now freeze' -> 'freeze = "CC 21"'."""
-        control, _, rest = text.partition(" is now ")
-        return f'{rest.partition(",")[0]} = "{control}"'
+    def _kept(self, action: Action) -> str:
+        """Write what was learned to where it will be read again; says where, or how."""
+        name, control = action.learned
+        if self.keep_in is not None:
+            try:
+                line = keep(self.keep_in, "midi", "controls", {name: control, **dict.fromkeys(action.losers)})
+            except (ConfigError, OSError) as error:
+                return f"not kept: {error}"
+            return f"kept in {self.keep_in}:{line}"
+        return f'to keep it: kelly.toml, [midi], controls = {{ {name} = "{control}" }}'

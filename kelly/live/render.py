@@ -9,6 +9,7 @@ from typing import Any
 
 from kelly.audio.sources import FileSource
 from kelly.config import Config, load_config
+from kelly.live.commands import Script
 from kelly.live.session import Session
 from kelly.midi.sinks import FileSink
 
@@ -30,14 +31,17 @@ def render(audio: Path_, midi: Path_, *, progress: Callable[[float], None] | Non
 
 
 def render_config(
-    audio: Path_, midi: Path_, config: Config, *, progress: Callable[[float], None] | None = None
+    audio: Path_, midi: Path_, config: Config, *, progress: Callable[[float], None] | None = None, commands: Script | None = None
 ) -> dict[str, Any]:
-    """The same with a Config; its audio.input and midi.output are not looked at."""
+    """The same with a Config; its audio.input and midi.output are not looked at.
+
+    commands  of a take, from ``kelly.live.commands``
+    """
     channel = None if config.audio.channel is None else config.audio.channel - 1
     source = FileSource(Path(audio), channel, realtime=False, tail_s=config.audio.tail_s)
     session = None
     try:
-        session = Session(config, source=source, sink=FileSink(Path(midi)), realtime=False)
+        session = Session(config, source=source, sink=FileSink(Path(midi)), realtime=False, commands=commands)
         session.start()
         while not session.wait(0.1):
             if progress is not None:

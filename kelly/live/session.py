@@ -46,6 +46,7 @@ from kelly.errors import (
 )
 from kelly.generate.conductor import Conductor
 from kelly.generate.settings import ConductorSettings
+from kelly.live.commands import Script
 from kelly.live.engines import conductor_engines
 from kelly.live.intent import constrained, intent_of
 from kelly.live.mailbox import COUNTERS, KEYS, Mailbox
@@ -82,6 +83,7 @@ class Session:
     source    instead of the one that config.audio names
     sink      instead of the one that config.midi names
     realtime  False: as fast as the machine allows; the source must be a file
+    commands  of a take, from kelly.live.commands: carried out at the ticks they name; the stream's end is its own then
     raises    AudioDeviceError, AudioFileError, MidiPortError, MidiFileError, ConfigError, ModelError
     thread    [main]; the constructor allocates everything, ``start`` starts the threads
 
@@ -90,8 +92,11 @@ class Session:
     take      the recording, None where config.record names no folder
     """
 
-    def __init__(self, config: Config, *, source: Source | None = None, sink: Sink | None = None, realtime: bool = True) -> None:
-        self._intent = intent_of(config)
+    def __init__(
+        self, config: Config, *, source: Source | None = None, sink: Sink | None = None, realtime: bool = True,
+        commands: Script | None = None,
+    ) -> None:  # fmt: skip
+        self._intent, self._script = intent_of(config), commands
         config = constrained(config, self._intent)
         self.config, self.realtime, self.notices = config, realtime, []
         if self._intent is not None:
@@ -175,6 +180,7 @@ class Session:
             path_bars=0.0 if self._intent is None else self._intent.bars,
             tape=self.take.tape if self.take is not None else None,
             controls=[getattr(config.controls, name) for name in NAMES],
+            script=self._script,
         )
         if self.take is not None:
             self.take.torn = lambda: self._worker.torn
@@ -343,14 +349,15 @@ class Session:
                 self.take.ticks(came)
             self._take_receipts()
             for tick in came:
-                self._switch(int(tick["index"]))
+                self._switch(int(tick["index"]), int(tick["frame"]))
                 for engine in self._engines.values():
                     engine.hear(tick)
                 self._push(self._conductor.consume(tick))
                 self._performer.publish(int(tick["frame"]))
                 if not ending and self._conductor.over(int(tick["frame"])):
                     ending = True
-                    self.source.finish()
+                    if self._script is None:  # a take ends where its sound does
+                        self.source.finish()
                 if tick["end"]:
                     self._push(self._conductor.finish())
                     self._newest = tick.copy()
@@ -367,10 +374,13 @@ class Session:
             self.receipts += receipts
             self._switches += receipts
 
-    def _switch(self, index: int) -> None:
+    def _switch(self, index: int, frame: int) -> None:
         """[conductor] carry out the commands that are the conductor's, at the tick that consumed them."""
         while self._switches and self._switches[0]["tick"] <= index:
-            command = self._switches.popleft()["command"]
+            receipt = self._switches.popleft()
+            if self.take is not None:
+                self.take.command(frame, receipt)
+            command = receipt["command"]
             kind, on = COMMAND_KINDS[int(command["kind"])], bool(command["value"])
             if kind == "part":
                 self._conductor.switch(int(command["index"]), on)
@@ -473,7 +483,7 @@ class Session:
             return
         self.pedals.close(leave=True)
         with suppress(MidiPortError):
-            self.pedals = Pedalboard(self, open_listener(self.config.midi.input, self.pedals.listener.controls))
+            self.pedals = Pedalboard(self, open_listener(self.config.midi.input, self.pedals.listener.controls), self.pedals.keep_in)
             self.pedals.start()
             self.news.append(f"{self.pedals.listener.description}: the pedals are back")
 
@@ -526,6 +536,8 @@ class Session:
             else:
                 self._worker.offer(name, network)
             self._command("reload", index=NET_NAMES.index(name))
+        if self.take is not None:
+            self.take.remark(f"{name} was loaded anew from {path}")
 
     def push_embedding(self, vector: ArrayLike) -> None:
         """Drive the nets in the recognizer's place, from the next network hop on.
@@ -568,6 +580,8 @@ class Session:
             raise TypeError(f"add_hook: expected a function decorated with @kelly.hook, found {type(hook).__name__}")
         with self._command_lock:
             self._worker.add_hook(hook)
+        if self.take is not None:
+            self.take.remark(f"a function of Python took part: {hook.name}")
 
     def panic(self) -> None:
         """All notes off now; the music goes on with the next planned note."""
@@ -582,14 +596,16 @@ class Session:
         """
         self._command(kind, index, value=value, frame=frame)
 
-    def learn(self, action: str | None) -> str:
-        """Let the next control used on the MIDI input do an action, for this session; None gives up.
+    def learn(self, action: str | None, keep_in: Path | None = None) -> str:
+        """Let the next control used on the MIDI input do an action; None gives up.
 
+        keep_in  the kelly.toml that what is learned is written to; None: for this session only
         returns  a sentence for people
         raises   ConfigError without a MIDI input, or for no such action
         """
         if self.pedals is None:
             raise ConfigError("nothing can be learned without a MIDI input: --midi-in PORT")
+        self.pedals.keep_in = keep_in
         try:
             self.pedals.listener.controls.learn(action)
         except ValueError as error:

@@ -3,7 +3,8 @@
     take.wav      float32, mono: every sample the worker heard, from frame 0
     take.mid      what was played; time 0 is the first frame of take.wav
     emotion.csv   one row per network hop (40 ms)
-    kelly.toml    the settings; ``kelly render take.wav --config kelly.toml`` plays the same notes
+    commands.csv  what was asked for meanwhile, see kelly.live.commands
+    kelly.toml    the settings; ``kelly render FOLDER`` plays the same notes
 
 While it is recorded, notes and beats are appended to logs (notes.csv, beats.csv, score.json).  They go
 when take.mid is there; after a crash they are what ``kelly.live.salvage`` makes take.mid from.
@@ -31,20 +32,24 @@ from kelly._rt.contract import EMBEDDING, NET_NAMES
 from kelly._rt.layout import SOURCES
 from kelly._rt.stream.ring import Ring
 from kelly.audio.wav import WavWriter
-from kelly.config import AudioConfig, Config, MidiConfig, ModelsConfig, RecordConfig, to_toml
+from kelly.config import AudioConfig, Config, MidiConfig, RecordConfig, to_toml
 from kelly.errors import MidiFileError, TakeError
+from kelly.live.commands import HEAD, command_row
 from kelly.midi.sinks import Events, Score, released
 from kelly.midi.smf import write_smf
 from kelly.music.chord import Chord
 from kelly.music.scale import Key
+from kelly.nets.store import split_folders
+from kelly.whole import whole
 
-WAV, MIDI, EMOTION, SETTINGS = "take.wav", "take.mid", "emotion.csv", "kelly.toml"
+WAV, MIDI, EMOTION, COMMANDS, SETTINGS = "take.wav", "take.mid", "emotion.csv", "commands.csv", "kelly.toml"
 NOTES, BEATS, SCORE = "notes.csv", "beats.csv", "score.json"
 LOGS = (NOTES, BEATS, SCORE)
 NOTES_HEAD = "frame,serial,part,status,data1,data2,size\n"
 BEATS_HEAD = "frame,beat\n"
 FELT = ("valence", "arousal", "tension", "dominance", "intensity", "confidence")
 EMOTION_HEAD = ",".join(("frame", "time_s", *FELT, "level_db", "tempo_bpm", "key", "chord", *NET_NAMES)) + "\n"
+LOG_HEADS = ((NOTES, NOTES_HEAD), (BEATS, BEATS_HEAD), (EMOTION, EMOTION_HEAD), (COMMANDS, HEAD))
 FLUSH_S = 0.25
 TAPE_S = 20.0  # what may wait for the disk
 
@@ -77,7 +82,7 @@ class Recorder:
             hashes = "".join(f"# {name}: {told}\n" for name, told in (nets or {}).items())
             (self.folder / SETTINGS).write_text(f"# the settings of this take; its nets were\n{hashes}\n{settings}", encoding="utf-8")
             self._wav = WavWriter(self.folder / WAV, round(sample_rate_hz))
-            self._logs = {name: _Log(self.folder / name, head) for name, head in ((NOTES, NOTES_HEAD), (BEATS, BEATS_HEAD), (EMOTION, EMOTION_HEAD))}
+            self._logs = {name: _Log(self.folder / name, head) for name, head in LOG_HEADS}
         except OSError as error:
             _remove(getattr(self, "folder", None))
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -86,6 +91,7 @@ class Recorder:
         self.tape = Ring(np.float32, int(TAPE_S * sample_rate_hz))
         self._notes: deque[Events] = deque()
         self._ticks: deque[Any] = deque()
+        self._commands: deque[str] = deque()
         self._played: list[Events] = []
         self._beats, self._told = 0, ""
         self._closing = threading.Event()
@@ -105,6 +111,14 @@ class Recorder:
     def ticks(self, ticks: Any) -> None:
         """What was felt.  [conductor]"""
         self._ticks.append(ticks.copy())
+
+    def command(self, frame: int, receipt: Any) -> None:
+        """What was asked for, and the frame of the tick that took it.  [conductor]"""
+        self._commands.append(command_row(frame, receipt))
+
+    def remark(self, words: str) -> None:
+        """Something that no command can repeat.  [any Python thread]"""
+        self._commands.append(f"# {' '.join(words.split())}\n")
 
     def close(self, keep: bool = True) -> None:
         """Write what waits and take.mid; without ``keep``, take the folder away.  After the threads that hand over."""
@@ -139,6 +153,7 @@ class Recorder:
             self._stop(None)
         self._attempt(self._flush_notes)
         self._attempt(self._flush_ticks)
+        self._attempt(self._flush_commands)
         self._attempt(partial(self._flush_score, last))
 
     def _attempt(self, write: Callable[[], None]) -> None:
@@ -171,6 +186,12 @@ class Recorder:
             if self.failure is None:
                 self._logs[EMOTION].write("".join(emotion_row(tick, self.sample_rate_hz) for tick in ticks))
 
+    def _flush_commands(self) -> None:
+        while self._commands:
+            row = self._commands.popleft()
+            if self.failure is None:
+                self._logs[COMMANDS].write(row)
+
     def _flush_score(self, last: bool) -> None:
         """Beats that are final, and what else take.mid will need."""
         if self.failure is not None:
@@ -186,9 +207,8 @@ class Recorder:
             "parts": [{"name": part.name, "channel": part.channel, "program": part.program} for part in score.parts],
         })  # fmt: skip
         if told != self._told:
-            partial = self.folder / f".{SCORE}.part"
-            partial.write_text(told, encoding="utf-8")
-            os.replace(partial, self.folder / SCORE)
+            with whole(self.folder / SCORE) as part:
+                part.write_text(told, encoding="utf-8")
             self._told = told
 
 
@@ -275,11 +295,12 @@ def _remove(take: Path | None) -> None:
 def _own_settings(config: Config, score: Score) -> Config:
     """What renders take.wav as it was played: its only channel, no silence behind its end."""
     programs = {part.name: part.program for part in _named(score.parts, config)}
+    folders = split_folders(config.models.path) if config.models.path else ()
     return replace(
         config,
         audio=AudioConfig(input=f"file:{WAV}", channel=1, gate_db=config.audio.gate_db, tail_s=0.0),
         midi=MidiConfig(output=f"file:{MIDI}", channels=config.midi.channels, programs=programs),
-        models=ModelsConfig(str(Path(config.models.path).resolve()) if config.models.path else "", config.models.strict, config.models.disabled),
+        models=replace(config.models, path=os.pathsep.join(str(folder.resolve()) for folder in folders)),
         music=replace(config.music, intent=str(Path(config.music.intent).resolve()) if config.music.intent else ""),
         record=RecordConfig(),
     )

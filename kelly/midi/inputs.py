@@ -106,12 +106,15 @@ class Action:
     value   1.0 pressed or on, 0.0 released or off; 0..127 for a control; beats per minute for "tempo"
     time_s  of the message that caused it
     text    what was learned
+    learned the action and its control, such as ("freeze", "CC 21"); taken from these other actions
     """
 
     name: str
     value: float = 1.0
     time_s: float = 0.0
     text: str = ""
+    learned: tuple[str, str] = ("", "")
+    losers: tuple[str, ...] = ()
 
 
 class Controls:
@@ -255,4 +258,4 @@ class Controls:
         self.bound[action] = free
         self._down[action] = value >= 64  # this very press has done its work
         taken = f", taken from {' and '.join(losers)}" if losers else ""
-        return [Action("learned", 1.0, time_s, f"{free} is now {action}{taken}")]
+        return [Action("learned", 1.0, time_s, f"{free} is now {action}{taken}", (action, str(free)), tuple(losers))]

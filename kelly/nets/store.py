@@ -46,6 +46,14 @@ def candidates(folder: Path, net: str) -> tuple[Path, ...]:
     return folder / net / "model.json", folder / f"{net}.json"
 
 
+def split_folders(text: str) -> tuple[Path, ...]:
+    """One folder, or several joined as in PATH; a folder whose own name holds the joint is one."""
+    whole = Path(text).expanduser()
+    if os.pathsep not in text or whole.is_dir():
+        return (whole,)
+    return tuple(Path(part).expanduser() for part in text.split(os.pathsep) if part)
+
+
 def search_path(
     models: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] | None = None,
@@ -53,14 +61,14 @@ def search_path(
 ) -> SearchPath:
     """The folders to search.
 
-    models    as given by the caller or ``--models``; None: not given
+    models    as given by the caller or ``--models``, one folder or several joined as in PATH; None: not given
     environ   for KELLY_MODELS_PATH, one folder or several joined as in PATH; None: the process's own
     cwd       working directory; None: the process's own
     """
     if models is not None:
-        return SearchPath((Path(models).expanduser(),), "given")
+        return SearchPath(split_folders(os.fspath(models)), "given")
     value = (os.environ if environ is None else environ).get(ENVIRONMENT, "")
     if value:
-        return SearchPath(tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part), ENVIRONMENT)
+        return SearchPath(split_folders(value), ENVIRONMENT)
     here = Path.cwd() if cwd is None else Path(cwd)
     return SearchPath((here / "models", PACKAGE_MODELS), "default")

@@ -141,6 +141,22 @@ def test_what_was_learned_says_how_to_keep_it(board):
     assert list(board.session.news) == ['CC 21 is now freeze; to keep it: kelly.toml, [midi], controls = { freeze = "CC 21" }']
 
 
+def test_what_was_learned_is_kept_where_it_is_read_again(board, tmp_path):
+    """The control's other action loses it in the file, too."""
+    board.keep_in = tmp_path / "own" / "kelly.toml"
+    board.listener.controls.learn("freeze")
+    press(board, 0xB0, 21, 0, 0xB0, 21, 90)
+    board.listener.controls.learn("density")
+    press(board, 0xB0, 21, 0, 0xB0, 21, 90)
+    assert list(board.session.news) == [
+        f"CC 21 is now freeze; kept in {board.keep_in}:2",
+        f"CC 21 is now density, taken from freeze; kept in {board.keep_in}:2",
+    ]
+    config = load_config(board.keep_in, env={}, alone=True)
+    assert dict(config.midi.controls) == {"density": "CC 21"}
+    assert config.origins["midi.controls.density"] == f"{board.keep_in}:2"
+
+
 def test_bindings_are_read_from_the_settings_and_written_again(tmp_path):
     config = load_config(flags={"control": ("freeze=CC 21", "tap=note 36 on channel 2", "end=cc 64")}, env={})
     bound = bindings(config.midi.controls)

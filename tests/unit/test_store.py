@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kelly.config import load_config
 from kelly.nets.store import ENVIRONMENT, PACKAGE_MODELS, search_path
 
 
@@ -59,3 +60,12 @@ def test_a_missing_folder_is_named(tmp_path):
 def test_the_packages_own_models_lie_beside_its_code():
     assert PACKAGE_MODELS.name == "models"
     assert PACKAGE_MODELS.parent == Path(search_path.__code__.co_filename).resolve().parent.parent
+
+
+def test_a_joined_list_reaches_the_processor_through_the_settings(here):
+    """The variable is a setting, too; the second folder's net is found although the first lacks it."""
+    joined = os.pathsep.join((str(here / "nothing"), str(here / "environment")))
+    config = load_config(env={ENVIRONMENT: joined})
+    assert search_path(config.models.path).find("groovepredictor") == here / "environment/groovepredictor/model.json"
+    (here / f"odd{os.pathsep}name").mkdir()
+    assert search_path(here / f"odd{os.pathsep}name").folders == (here / f"odd{os.pathsep}name",)
