@@ -24,7 +24,8 @@ from kelly.controls import CONTROLS
 from kelly.errors import ConfigError
 
 FILE_NAME = "kelly.toml"
-DEFAULT_CHANNELS: Mapping[str, int] = MappingProxyType({"chords": 1, "melody": 2, "bass": 3, "drums": 10})
+DEFAULT_CHANNELS: Mapping[str, int] = MappingProxyType({"chords": 1, "melody": 2, "bass": 3, "drums": 10, "counter": 4, "pad": 5})
+LATER_PARTS = ("counter", "pad")
 ARITHMETICS = ("eigen", "stl", "xsimd", "fast", "int16", "int8")
 
 
@@ -434,9 +435,21 @@ def _build(layers: list[tuple[Setting, Any, bool, str]]) -> Config:
         else:
             origins[setting.key] = origin
         values[setting.section][setting.field] = value
+    if "channels" in values["midi"]:
+        values["midi"]["channels"] = _make_room(values["midi"]["channels"], origins)
     config = Config(**{name: kind(**values[name]) for name, kind in SECTIONS.items()}, origins=MappingProxyType(origins))
     _check_channels(config)
     return config
+
+
+def _make_room(channels: Mapping[str, int], origins: Mapping[str, str]) -> Mapping[str, int]:
+    """The parts that joined the band later step aside: whoever chose their channel for another part keeps it."""
+    moved = dict(channels)
+    for part in LATER_PARTS:
+        taken = {channel for other, channel in moved.items() if other != part}
+        if f"midi.channels.{part}" not in origins and moved[part] in taken:
+            moved[part] = next((n for n in range(1, 17) if n not in taken and n != DEFAULT_CHANNELS["drums"]), moved[part])
+    return MappingProxyType(moved)
 
 
 def _check_channels(config: Config) -> None:

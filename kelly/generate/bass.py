@@ -1,4 +1,4 @@
-"""Bass: the root where the groove's low voice falls, a fifth or an octave now and then, and a step into the next chord."""
+"""Bass: roots where the bar and the chord begin, with the drummer's foot between them, and a step into the next chord."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections import deque
 
 from ..music.chord import Chord
 from .draw import draw
-from .moment import BASS_VOICE, Moment, Note
+from .moment import BASS_VOICE, FINAL, Moment, Note
+from .pocket import kicks
 from .settings import BASS, Part
+from .why import Why
 
 _PEDAL_BEATS = 8.0
 _LOOPS_BARS = (2, 4, 8)  # lengths in which progressions come back
-_ONSET = 0.5  # groove probability from which the low voice plays
+_CALM, _LIVELY = 0.32, 0.62  # energy: below, whole and half notes; above, octaves
+_LONG_BEATS = 4.0
 
 
 class Forecast:
@@ -54,24 +57,37 @@ class Bass:
         self._root: int | None = None
         self._chord: Chord | None = None
         self._struck_step = self._until_step = -(10**9)
-        self._forecast = Forecast()
 
     def plan(self, moment: Moment) -> list[Note]:
         place, chord = moment.place, moment.chord
-        if place.sub == 0:
-            self._forecast.hear(place.beat, chord)
         root = chord.root if chord else moment.bass_hint
         if root < 0:
             return []
         changed = root != self._root or chord != self._chord
-        if moment.stage.pedal or moment.stage.answering:
+        if moment.closing == FINAL:
+            if not changed and place.step_in_bar:
+                return []
+            return [self._strike(moment, root, 2.0 * _PEDAL_BEATS, "final", gate=1.0)]
+        if moment.stage.pedal or (moment.stage.answering and not moment.closing):
             return self._pedal(moment, root, changed)
+        broke = ""
+        if "pedal point" in moment.breaks and moment.heard.tonic >= 0 and root != moment.heard.tonic:
+            root, broke = moment.heard.tonic, "pedal point"
+        kick = place.step_in_bar in kicks(moment) if moment.uses("kick") else place.sub == 0
         strong = place.step_in_bar == 0 or (changed and place.sub % 2 == 0)
-        if not (strong or (place.sub % 2 == 0 and self._groove_plays(moment))):
-            return []
-        self._root, self._chord = root, chord
-        target = root if strong else self._figure(moment, root)
-        return [self._note(moment, target, self._length(moment))]
+        if strong:
+            return [self._strike(moment, root, self._length(moment), "root", broke=broke or moment.chord_break)]
+        approach = self._approach(moment, root) if place.sub == 0 or place.sub == 2 else None
+        if approach is not None:
+            target, broke_by = approach
+            return [self._strike(moment, target, 1.0, "approach", loudness=0.92, broke=broke_by)]
+        if kick and moment.energy >= _CALM and self._room_for(moment):
+            target, up = self._figure(moment, root)
+            rule = "with the kick" if target == root else "figure"
+            return [self._strike(moment, target, self._length(moment), rule, octave=up, loudness=0.95, broke=broke)]
+        if not kick and self._pops(moment):
+            return [self._strike(moment, root, 0.5, "figure", octave=True, loudness=0.85, broke=broke)]
+        return []
 
     def _pedal(self, moment: Moment, root: int, changed: bool) -> list[Note]:
         """Soft and long: what can be said before the beat is trusted, or while the player pauses."""
@@ -80,55 +96,76 @@ class Bass:
         again = place.step_in_bar == 0 and (held >= _PEDAL_BEATS or place.step >= self._until_step)
         if not (again or (changed and place.sub % 2 == 0)):
             return []
-        self._root, self._chord = root, moment.chord
-        note = self._note(moment, root, _PEDAL_BEATS + 0.5)
-        note.loudness, note.gate = 0.8, 1.0
-        return [note]
+        return [self._strike(moment, root, _PEDAL_BEATS + 0.5, "held", loudness=0.8, gate=1.0)]
 
-    def _groove_plays(self, moment: Moment) -> bool:
-        """The kick's pattern, thinned where the player leaves little room."""
-        low = moment.heard.groove.low
-        step = moment.place.step_in_bar % 16
-        threshold = _ONSET + (0.2 if moment.room < 0.5 else 0.0)
-        return low[step] >= threshold
+    def _room_for(self, moment: Moment) -> bool:
+        """Off the beat only where the player leaves room, and never in a hurry."""
+        place = moment.place
+        if place.sub == 0:
+            return True
+        since_s = (place.step - self._struck_step) / 4 * moment.beat_s
+        return moment.room >= 0.45 and since_s >= 0.2 - 0.08 * moment.energy
 
-    def _figure(self, moment: Moment, root: int) -> int:
-        """Pitch class of a note between the roots."""
+    def _pops(self, moment: Moment) -> bool:
+        """Octaves on the off-eighths of lively bars: the same ones in every second bar."""
+        place = moment.place
+        if place.sub != 2 or moment.energy < _LIVELY or moment.room < 0.6 or moment.beat_s < 0.36:
+            return False
+        return draw(moment.seed, BASS, place.bar % 2, place.step_in_bar, 2) < 0.5 * moment.energy * (0.5 + moment.complexity)
+
+    def _figure(self, moment: Moment, root: int) -> tuple[int, bool]:
+        """Pitch class of a note between the roots, and whether an octave up."""
         place, chord = moment.place, moment.chord
-        beats_left = place.beats_per_bar - place.step_in_bar / 4
-        coming = self._forecast.at(place.beat + 1, place.beats_per_bar)
-        u = draw(moment.seed, BASS, place.bar, place.step_in_bar)
-        figures = moment.controls.factor("complexity", 2.0)
-        if coming is not None and coming.root != root and (place.sub == 2 or beats_left <= 1) and u < 0.5 * figures:
-            return self._approach(moment, coming.root)
-        fifth = chord.tones[2 if len(chord.tones) > 2 else 1] if chord else root
-        return fifth if place.weight >= 0.5 and u < 0.2 * figures else root
+        u = draw(moment.seed, BASS, place.bar % 4, place.step_in_bar)
+        if place.sub == 0 and chord is not None and u < 0.15 + 0.2 * moment.complexity and place.weight >= 0.5:
+            return chord.tones[2 if len(chord.tones) > 2 else 1], False
+        return root, place.sub != 0 and moment.energy >= _LIVELY and u < 0.3
 
-    def _approach(self, moment: Moment, target: int) -> int:
-        """The scale's neighbour of the coming root, from the side on which the bass stands."""
-        classes = moment.classes
+    def _approach(self, moment: Moment, root: int) -> tuple[int, str] | None:
+        """The neighbour of the coming root, from the side on which the bass stands, and the break that chose it.
+
+        On the last beat of a chord whose successor is known, or on its last eighth where the beat is slow.
+        """
+        place, coming = moment.place, moment.coming
+        last = moment.bar_steps - place.step_in_bar <= 4 or coming is not None
+        if coming is None or coming.root == root or not last or moment.energy < 0.2 or not moment.uses("forecast"):
+            return None
+        u = draw(moment.seed, BASS, place.bar, place.beat_in_bar, 3)
+        wanted_sub = 2 if u < 0.35 and moment.beat_s >= 0.4 else 0
+        if place.sub != wanted_sub or u > 0.45 + 0.4 * moment.complexity:
+            return None
+        target = coming.root
+        if "chromatic approach" in moment.breaks:
+            return (target - 1) % 12, "chromatic approach"
         side = 1 if (target - self.pitch) % 12 > 6 else -1
         for step in (side, 2 * side):
-            if (target + step) % 12 in classes:
-                return (target + step) % 12
-        return target
+            if (target + step) % 12 in moment.classes:
+                return (target + step) % 12, ""
+        return None
 
-    def _note(self, moment: Moment, pitch_class: int, length_beats: float) -> Note:
-        """The nearest such pitch, drawn towards the middle of the range."""
+    def _strike(self, moment: Moment, pitch_class: int, length_beats: float, rule: str, *, octave: bool = False,
+                loudness: float = 1.0, gate: float | None = None, broke: str = "") -> Note:  # fmt: skip
+        """The nearest such pitch, drawn towards the middle of the range; root motion by the smaller interval."""
+        if rule != "approach":
+            self._root = moment.chord.root if moment.chord else moment.bass_hint
+            self._chord = moment.chord
         middle = (self.part.low + self.part.high) / 2 - 2
         candidates = [p for p in range(self.part.low, self.part.high + 1) if p % 12 == pitch_class % 12]
-        self.pitch = min(candidates, key=lambda p: (abs(p - self.pitch) + 0.8 * abs(p - middle), p))
-        self._struck_step = moment.place.step
-        self._until_step = moment.place.step + int(4 * length_beats)
-        return Note(self.pitch, length_beats, BASS_VOICE)
+        pitch = min(candidates, key=lambda p: (abs(p - self.pitch) + 0.8 * abs(p - middle), p))
+        if octave and pitch + 12 <= self.part.high:
+            pitch += 12
+        else:
+            self.pitch = pitch
+        step = moment.place.step
+        self._struck_step, self._until_step = step, step + int(4 * length_beats)
+        prior = moment.heard.groove.low[moment.place.step_in_bar % 16] if rule in ("with the kick", "figure") else None
+        return Note(pitch, length_beats, BASS_VOICE, loudness, gate, why=Why(rule, prior, broke=broke))
 
     def _length(self, moment: Moment) -> float:
-        """To the next onset of the pattern, at most to the bar's end."""
-        place, low = moment.place, moment.heard.groove.low
-        bar_steps = place.beats_per_bar * 4
-        steps = next(
-            (n for n in range(2 - place.sub % 2, bar_steps - place.step_in_bar, 2)
-             if low[(place.step_in_bar + n) % 16] >= _ONSET),
-            bar_steps - place.step_in_bar,
-        )  # fmt: skip
-        return steps / 4
+        """To the next fall of the foot, at most to the bar's end; calm music holds on."""
+        place = moment.place
+        left = moment.bar_steps - place.step_in_bar
+        if moment.energy < _CALM:
+            return min(_LONG_BEATS, left / 4)
+        feet = kicks(moment)
+        return next((n for n in range(1, left) if place.step_in_bar + n in feet), left) / 4

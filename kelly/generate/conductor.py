@@ -15,24 +15,36 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from .._rt.contract import NET_NAMES
+from .._rt.layout import SOURCES
+from ..music.chord import Chord
 from ..music.controls import NEUTRAL, read_controls
+from ..music.scale import MINOR
 from . import bend
-from .bass import Bass
+from .bass import Bass, Forecast
+from .breaks import Breaker, broken_chord
+from .cadence import Close, close_from, closing_chord
+from .counter import Counter
 from .drums import Drums
-from .dynamics import MAX_OFFSET_S, Dynamics
+from .dynamics import MAX_OFFSET_S, Dynamics, Shape
 from .echo import Echo
-from .grid import STEPS_PER_BEAT, ChordTrack, Grid
+from .expression import Expression
+from .grid import STEPS_PER_BEAT, ChordTrack, Grid, Place
 from .harmony import Chords
 from .heard import Heard, read_tick
 from .ledger import Ledger
 from .melody import Engine, Melody
-from .moment import Moment, Note, allowed_classes
-from .settings import BASS, CHORDS, DRUMS, MELODY, ConductorSettings
-from .stage import CHROMATIC, Entry, bass_hint
+from .moment import Moment, Note, Stage, Voice, allowed_classes
+from .pad import Pad
+from .settings import BASS, CHORDS, COUNTER, DRUMS, MELODY, PAD, ConductorSettings
+from .slowing import Slowing
+from .stage import CHROMATIC, Entry, Texture, bass_hint
+from .why import Reason, belongs, role_of
 
 HOP_S = 0.04
 _SHORTEST_S = 0.01
 _LONG_S = 60.0
+_NETS = {CHORDS: "harmonypredictor", MELODY: "melodytransformer", BASS: "groovepredictor", DRUMS: "groovepredictor"}
 _CHORD_DECIDED_BEATS = 0.5  # the worker settles a beat's chord this long before it, at the latest a hop later
 
 
@@ -47,6 +59,8 @@ class Conductor:
 
     grid, played    for the file and the summary: the beats seen, and how many notes each part has planned
     echoes          how often it heard only itself, and stopped
+    reasons         why.Reason of every note that was struck, in the order of planning; the owner may drop old ones
+    breaker.said    sentences about the rules broken on purpose
     """
 
     def __init__(self, sample_rate_hz: float, settings: ConductorSettings, engines: Mapping[str, Engine]) -> None:
@@ -56,17 +70,25 @@ class Conductor:
         self._hop_frames = -int(-HOP_S * self.sample_rate_hz // 1)
         self._offset_frames = round(MAX_OFFSET_S * self.sample_rate_hz)
         self._dynamics = Dynamics(engines["dynamicsengine"], len(self.parts))
+        self._expression = Expression(self.parts)
         self._chords = Chords(self.parts[CHORDS])
         self._melody = Melody(self.parts[MELODY], engines["melodytransformer"])
         self._bass = Bass(self.parts[BASS])
         self._drums = Drums(self.parts[DRUMS])
+        self._counter = Counter(self.parts[COUNTER])
+        self._pad = Pad(self.parts[PAD])
         # The table of parts: row, planner, one note at a time.  The bass goes first: others lean on it.
         self._players: tuple[tuple[int, Callable[[Moment], list[Note]], bool], ...] = (
             (BASS, self._bass.plan, True),
+            (DRUMS, self._drums.plan, False),
             (CHORDS, self._chords.plan, False),
             (MELODY, self._melody.plan, True),
-            (DRUMS, self._drums.plan, False),
+            (COUNTER, self._counter.plan, True),
+            (PAD, self._pad.plan, False),
         )
+        chosen = (("key", settings.key_given), ("tempo", settings.tempo_given), ("mode", settings.mode), ("feel", settings.swing is not None or settings.push_s))
+        self._override = (*(name for name, given in chosen if given), *settings.overrides)
+        self.breaker = Breaker(settings)
         self.reset()
 
     def reset(self) -> None:
@@ -85,9 +107,20 @@ class Conductor:
         self._controls = NEUTRAL
         self._out: set[int] = set()  # parts that were switched off
         self._resting = False
-        self._last_step: int | None = None  # the music ends before it
+        self._close: Close | None = None  # how the music comes to its end
+        self._ritardando = False  # the close was the player's slowing down, not somebody's word
+        self._slowing = Slowing()
+        self._forecast = Forecast()
+        self._coming: tuple[int, Chord | None] = (-1, None)  # beat, and the chord expected on the next
+        self._before: tuple[int, Chord | None] | None = None  # beat and chord planned last
+        self._texture = Texture()
+        self._voices = tuple(Voice() for _ in self.parts)
+        self._began: int | None = None
+        self.reasons: list[Reason] = []
+        self.breaker.reset()
         self._dynamics.reset()
-        for player in (self._chords, self._melody, self._bass, self._drums):
+        self._expression.reset()
+        for player in (self._chords, self._melody, self._bass, self._drums, self._counter, self._pad):
             player.reset()
 
     @property
@@ -109,7 +142,7 @@ class Conductor:
         if self.grid.exists:
             self._tracks.update(tick, self.grid.place(4 * int(tick["chord_beat"])).weight >= 0.75)
         if int(tick["playing"]) or self._next_step is not None:
-            heard = bend.bend(read_tick(tick), self._controls)
+            heard = self._told(bend.bend(read_tick(tick), self._controls))
             beat = self.grid.beat if self.grid.exists else -1
             if self._echo.hear(frame, beat, float(tick["level_db"]), heard.onset):
                 heard = replace(heard, playing=False, silence_s=_LONG_S)  # nobody is left to answer
@@ -120,6 +153,7 @@ class Conductor:
                 key = (heard.tonic, heard.mode)
                 self._keys[key] = self._keys.get(key, 0.0) + max(0.0, heard.key_confidence)
             if self.grid.exists and not self._ended:
+                self._listen_to_tempo(heard)
                 self._plan_until(heard, frame + self._reach())
         if int(tick["end"]):
             self._ended = True
@@ -136,25 +170,25 @@ class Conductor:
         self._resting = resting
 
     def end_phrase(self) -> None:
-        """Play to the end of the phrase that is next to be planned, and no further."""
-        if self._last_step is not None:
+        """Lead the music to its close: a cadence within two bars, the tonic held for one, and no more."""
+        if self._close is not None and not self._ritardando:
             return
-        if not self.grid.exists or self._next_step is None:
-            self._last_step, self._ended = 0, True
+        self._ritardando = False
+        if not self.grid.exists or self._next_step is None or self._began is None:
+            self._close, self._ended = Close(0, 0, 0), True
             return
-        place = self.grid.place(self._next_step)
-        left = (place.phrase_beats - place.phrase_beat) * STEPS_PER_BEAT
-        self._last_step = self._next_step + round(left)
+        self._close = self._close or close_from(self.grid.place(self._next_step))
 
     def over(self, frame: int) -> bool:
-        """Whether the music that ``end_phrase`` left has been played at ``frame``."""
-        if self._last_step is None:
+        """Whether the music that ``end_phrase`` closed has been played at ``frame``."""
+        if self._close is None or self._ritardando:
             return False
-        return not self.grid.exists or frame >= self.grid.frame_of(self._last_step)
+        return not self.grid.exists or (self._ended and frame >= self.grid.frame_of(self._close.end))
 
     def finish(self) -> Any:
         """Release every held note now; nothing is planned afterwards."""
         self._ended = True
+        self.reasons = [reason for reason in self.reasons if reason.frame < self._ledger.horizon]  # others are never heard
         return self._ledger.finish()
 
     def _open(self, frame: int) -> None:
@@ -180,35 +214,83 @@ class Conductor:
         known = round(_CHORD_DECIDED_BEATS * self.grid.beat_frames) - self._hop_frames
         return max(look_ahead + self._hop_frames, min(wanted, known))
 
+    def _told(self, heard: Heard) -> Heard:
+        """What was heard, with what the listener has said about it in its place."""
+        settings = self.settings
+        if settings.swing is not None:
+            heard = replace(heard, groove=replace(heard.groove, swing=settings.swing))
+        if settings.mode and heard.mode == -settings.mode and heard.tonic >= 0:
+            relative = 9 if settings.mode == MINOR else 3  # A minor for C major
+            heard = replace(heard, mode=settings.mode, tonic=(heard.tonic + relative) % 12)
+        return heard
+
+    def _listen_to_tempo(self, heard: Heard) -> None:
+        """A ritardando leads to a cadence; whoever plays on in tempo afterwards is joined again."""
+        slows = self._slowing.hear(self.grid, heard.locked and heard.playing)
+        if slows and self._close is None and self._next_step is not None and self._began is not None:
+            self._close, self._ritardando = close_from(self.grid.place(self._next_step)), True
+        elif self._ritardando and self._close is not None and self._next_step is not None:
+            done = self._next_step >= self._close.end
+            if done and (self._slowing.steady or self._next_step >= self._close.end + 4 * STEPS_PER_BEAT * 2):
+                self._close, self._ritardando = None, False
+
     def _plan_until(self, heard: Heard, limit: int) -> None:
         first = self.grid.step_after(max(heard.frame, self._ledger.horizon))
         if self._next_step is None or self._next_step < first:
             self._next_step = first  # a grid that jumped ahead: what lies behind it is never played
         while self.grid.frame_of(self._next_step) < limit:
-            if self._last_step is not None and self._next_step >= self._last_step:
-                for row in range(len(self.parts)):
-                    self._ledger.cut(row, round(self.grid.frame_of(self._last_step)))
-                self._ended = True
-                return
-            self._plan(self._next_step, heard)
+            if self._close is not None and self._next_step >= self._close.end:
+                self._silence(self.grid.frame_of(self._close.end))
+                self._ended = not self._ritardando
+                if self._ended:
+                    return
+            else:
+                self._plan(self._next_step, heard)
             self._next_step += 1
 
+    def _silence(self, frame: float, ring_frames: float = 0.0) -> None:
+        """Nobody strikes; what sounds may ring for a while."""
+        for row in range(len(self.parts)):
+            self._ledger.cut(row, round(frame + ring_frames))
+        self._expression.lift(self._ledger, frame + ring_frames)
+
+    def _harmony(self, place: Place, heard: Heard) -> tuple[Chord | None, Chord | None, str]:
+        """The chord to play, the chord heard, and the break that lies between them."""
+        known = self._tracks.at(place.beat)
+        if self._close is not None:
+            key = (heard.tonic, heard.mode) if heard.tonic >= 0 else self.key or (-1, 0)
+            return closing_chord(self._close, place, *key, known), known, ""
+        chord, broke = broken_chord(known, self.breaker.at(place, heard, self._controls.complexity), heard)
+        return chord, known, broke
+
+    def _stage(self, heard: Heard, frame: float, beat_s: float, has_chord: bool) -> Stage:
+        if self._close is not None and self._began is not None:  # a cadence is played out, whether or not the player is still there
+            return Stage(True, has_chord, heard.tonic >= 0, True, has_chord, has_chord)
+        ahead_s = (frame - heard.frame) / self.sample_rate_hz
+        return self._entry.stage(heard, ahead_s, beat_s, beat_s * self.grid.beats_per_bar, has_chord)
+
     def _plan(self, step: int, heard: Heard) -> None:
-        grid, rate = self.grid, self.sample_rate_hz
+        grid, rate, settings = self.grid, self.sample_rate_hz, self.settings
         place, frame = grid.place(step), grid.frame_of(step)
-        chord = self._tracks.at(place.beat)
         if self._resting or self._controls.silent:
-            for row in range(len(self.parts)):
-                self._ledger.cut(row, round(frame))
+            self._silence(frame)
             return
+        chord, known, broke = self._harmony(place, heard)
         beat_s = grid.beat_frames / rate
-        stage = self._entry.stage(
-            heard, (frame - heard.frame) / rate, beat_s, beat_s * grid.beats_per_bar, chord is not None
-        )
+        stage = self._stage(heard, frame, beat_s, chord is not None)
         if stage.silent:
-            for row in range(len(self.parts)):  # what still rings may do so for a bar
-                self._ledger.cut(row, round(frame + grid.beats_per_bar * grid.beat_frames))
+            self._texture.away()
+            self._silence(frame, grid.beats_per_bar * grid.beat_frames)
             return
+        breaks = self.breaker.at(place, heard, self._controls.complexity)
+        if "dropped beat" in breaks and place.phrase_beats - place.phrase_beat <= 1 and self._close is None:
+            self._silence(frame)
+            return
+        new = place.sub == 0 and (self._before is None or self._before[1] != chord)
+        if place.sub == 0:
+            self._before = (place.beat, chord)
+            self._forecast.hear(place.beat, known)
+            self._coming = (place.beat, self._forecast.at(place.beat + 1, place.beats_per_bar))
         per_beat = heard.notes_per_s * beat_s
         moment = Moment(
             place=place,
@@ -216,46 +298,88 @@ class Conductor:
             beat_frames=grid.beat_frames,
             sample_rate_hz=rate,
             chord=chord,
-            chord_new=place.sub == 0 and chord != self._tracks.at(place.beat - 1),
+            chord_new=new,
             heard=heard,
             stage=stage,
             energy=bend.energy(_energy(heard, per_beat), self._controls),
             per_beat=per_beat,
             room=bend.room(1.2 if stage.answering else max(0.1, min(1.2, 1.35 - 0.3 * per_beat)), self._controls),
-            bass_hint=bass_hint(heard, allowed_classes(heard.tonic, heard.mode, None) if self.settings.key_given else CHROMATIC),
-            seed=self.settings.seed,
+            bass_hint=bass_hint(heard, allowed_classes(heard.tonic, heard.mode, None) if settings.key_given else CHROMATIC),
+            seed=settings.seed,
             controls=self._controls,
+            voices=self._voices,
+            coming=self._coming[1] if self._coming[0] == place.beat else None,
+            heard_chord=known,
+            chord_break=broke,
+            breaks=breaks,
+            closing=self._close.at(step) if self._close is not None else "",
+            push_s=settings.push_s,
+            without=settings.without,
         )
         self._dynamics.begin(moment)
         swung = grid.frame_of(step, heard.groove.swing)
-        allowed = {BASS: stage.bass, CHORDS: stage.chords, MELODY: stage.melody, DRUMS: stage.drums}
+        joined = self._texture.joined(place, heard.arousal, moment.energy, moment.room, moment.complexity)
         for row, plan, alone in self._players:
-            if not self.parts[row].enabled:
+            part = self.parts[row]
+            if not part.enabled:
                 continue
-            if not allowed[row] or row in self._out:
+            if not getattr(stage, part.name) or row in self._out or (row in (COUNTER, PAD) and row not in joined):
                 self._ledger.cut(row, round(frame))
+                if row == CHORDS:
+                    self._expression.lift(self._ledger, frame)
                 continue
+            self._expression.swell(self._ledger, row, self._dynamics.answers[row], moment, frame)
             self._play(row, plan(moment), alone, moment, swung)
         if chord is None:
-            self._ledger.cut(CHORDS, round(frame))
-        if stage.melody and self._melody.rests:
-            self._ledger.cut(MELODY, round(swung))
+            for row in (CHORDS, PAD, COUNTER):
+                self._ledger.cut(row, round(frame))
+            self._expression.lift(self._ledger, frame)
+        for row, singer in ((MELODY, self._melody), (COUNTER, self._counter)):
+            if getattr(stage, self.parts[row].name) and singer.rests:
+                self._ledger.cut(row, round(swung))
 
     def _play(self, row: int, notes: list[Note], alone: bool, moment: Moment, frame: float) -> None:
         if not notes:
             return
         part, ledger = self.parts[row], self._ledger
         shapes = [self._dynamics.shape(row, note, moment, frame) for note in notes]
+        first = ledger.horizon
         if row != DRUMS:
-            first = max(min(shape.on_frame for shape in shapes), ledger.horizon)
+            first = max(min(shape.on_frame for shape in shapes), first)
             if alone:
                 first = max(first, self._newest_on[row] + round(_SHORTEST_S * self.sample_rate_hz))
-            ledger.cut(row, first)
+            ledger.cut(row, first, frozenset(note.pitch for note in notes if note.tied))
+            if row == CHORDS:
+                self._expression.struck(ledger, self._dynamics.answers[row], moment, first, notes[0].why.rule != "comping")
             self._newest_on[row] = first
         for note, shape in zip(notes, shapes, strict=True):
-            on = max(shape.on_frame, first) if row != DRUMS else shape.on_frame
+            on = max(shape.on_frame, first)
+            if note.tied and ledger.tie(part.channel, note.pitch, on, shape.off_frame):
+                continue
             if ledger.strike(row, part.channel, note.pitch, shape.velocity, on, shape.off_frame):
                 self.played[row] += 1
+                self._record(row, note, shape, on, moment)
+        self._voices[row].pitch, self._voices[row].step = notes[-1].pitch, moment.place.step
+        self._began = moment.place.step if self._began is None else self._began
+
+    def _record(self, row: int, note: Note, shape: Shape, frame: int, moment: Moment) -> None:
+        """Keep why a note was struck."""
+        heard, why, place = moment.heard, note.why, moment.place
+        pitched = row != DRUMS
+        net = _NETS.get(row, "")
+        self.reasons.append(
+            Reason(
+                frame=frame, part=row, channel=self.parts[row].channel, pitch=note.pitch, velocity=shape.velocity,
+                bar=place.bar, step=place.step_in_bar, beats_per_bar=place.beats_per_bar, tonic=heard.tonic, mode=heard.mode,
+                chord=moment.chord, role=role_of(note.pitch, moment.chord) if pitched else "",
+                in_key=not pitched or belongs(note.pitch, heard.tonic, heard.mode), rule=why.rule, prior=why.prior,
+                net=SOURCES[heard.nets[NET_NAMES.index(net)]] if net and why.prior is not None else "",
+                fit=heard.chroma[note.pitch % 12] if pitched else 0.0, factors=why.factors, override=self._override,
+                broke=why.broke, mood=(heard.valence, heard.arousal, heard.tension),
+            )
+        )  # fmt: skip
+
+
 
 
 def _energy(heard: Heard, notes_per_beat: float) -> float:

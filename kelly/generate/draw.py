@@ -36,6 +36,21 @@ def draw_signed(seed: int, part: int, bar: int, step: int, salt: int = 0) -> flo
     return draw(seed, part, bar, step, salt) - draw(seed, part, bar, step, ~salt)
 
 
+def drift(seed: int, part: int, step: int, salt: int = 0) -> float:
+    """A person's unsteadiness around 0 in (-1, 1): what is off at one step is off in the same way at the next.
+
+    step    number of the 16th since the grid began, any sign
+    source  the sum of octaves of Voss & Clarke 1978, '"1/f noise" in music', here with four and interpolated
+    """
+    total = 0.0
+    for octave in range(4):
+        place, left = divmod(step, 1 << octave + 1)
+        share = left / (1 << octave + 1)
+        a, b = (draw_signed(seed, part, octave, place + i, salt) for i in (0, 1))
+        total += (1.0 - share) * a + share * b
+    return max(-1.0, min(1.0, 0.4 * total))
+
+
 def choose(weights: Sequence[float], u: float) -> int:
     """Index drawn in proportion to ``weights`` (>= 0) by a uniform ``u``; -1 when all are 0."""
     total = sum(weights)

@@ -1,12 +1,14 @@
-"""Drums: kick and snare from the groove net, hats by density, ghosts, and a fill where a phrase turns."""
+"""Drums: the foot of the pocket, a snare that answers, cymbals by density, ghosts, and a fill where a phrase turns."""
 
 from __future__ import annotations
 
 import math
 
 from .draw import draw
-from .moment import INNER_VOICE, Moment, Note
+from .moment import FINAL, INNER_VOICE, LEADING, Moment, Note
+from .pocket import TRIPLET_FEEL, backbeats, half_time, kicks
 from .settings import DRUMS, Part
+from .why import Why
 
 # General MIDI percussion
 KICK, SIDE_STICK, SNARE, CLOSED_HAT, PEDAL_HAT, OPEN_HAT = 36, 37, 38, 42, 44, 46
@@ -14,87 +16,101 @@ LOW_TOM, MID_TOM, HIGH_TOM, CRASH, RIDE = 45, 47, 50, 49, 51
 
 _STRIKE_BEATS = 0.125
 _WALTZ = 3  # beats per bar
-_FILL = (SNARE, SNARE, HIGH_TOM, HIGH_TOM, MID_TOM, MID_TOM, LOW_TOM, LOW_TOM)
+# The last two beats of a phrase in 16ths: - the groove goes on, . a rest, capitals with the foot.  A row per energy.
+FILLS = (
+    ("------s.", "----g.s.", "------gs"),
+    ("----s.ss", "----s.hm", "--s.s.ml", "----sshm"),
+    ("s.shh.ml", "sshhmmll", "S.sH.hMl", "----ssml"),
+)
+_DRUM = {"s": SNARE, "g": SNARE, "h": HIGH_TOM, "m": MID_TOM, "l": LOW_TOM}
+_CALM, _WILD = 0.45, 0.68  # energy where the rows of FILLS begin
+_FILL_STEPS = 8
 
 
 class Drums:
-    """The drummer: channel 10.
-
-    A pattern is drawn once per bar of a phrase and repeats with the phrase, so that it is a groove and
-    not dice: probabilities near 1 or 0 always hold, the doubtful steps are decided by the hash.
-    """
+    """The drummer: channel 10."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
         self.reset()
 
     def reset(self) -> None:
-        self._filled_bar: int | None = None
+        self._filled = False  # what came last was a fill
+        self._ghosted = False
 
     def plan(self, moment: Moment) -> list[Note]:
         place, stage = moment.place, moment.stage
         step = place.step_in_bar
-        if stage.answering:
+        if moment.closing == FINAL:
+            return [self._hit(KICK, 1.0, "final"), self._hit(CRASH, 0.85, "final")] if self._fresh_end(moment) else []
+        if stage.answering and not moment.closing:
             # The player pauses: time goes on quietly, nothing more.
-            return [self._hit(PEDAL_HAT, 0.7)] if place.sub == 0 and place.beat_in_bar % 2 == 1 else []
+            return [self._hit(PEDAL_HAT, 0.7, "cymbal")] if place.sub == 0 and place.beat_in_bar % 2 == 1 else []
+        fill = self._fill(moment)
+        if fill is not None:
+            self._filled = True
+            return fill
         notes: list[Note] = []
-        fill = self._fills(moment)
-        if fill:
-            self._filled_bar = place.bar
-            drum = _FILL[(step % 8) if place.beats_per_bar > 1 else 0]
-            if place.sub % 2 == 0 or moment.energy > 0.55:
-                notes.append(self._hit(drum, 0.75 + 0.25 * (step % 8) / 8))
-            if place.sub == 0:
-                notes.append(self._hit(KICK, 0.9))
-            return notes
-        if step == 0 and self._filled_bar == place.bar - 1:
-            notes.append(self._hit(CRASH, 0.9))
-        if self._kick(moment):
-            notes.append(self._hit(KICK, 1.05 if place.weight >= 0.75 else 0.95))
+        crash = step == 0 and self._filled and moment.energy >= 0.4
+        if step == 0 and self._filled:
+            self._filled = False
+        if crash:
+            notes.append(self._hit(CRASH, 0.9, "crash"))
+        low = moment.heard.groove.low[step % 16]
+        if step in kicks(moment):
+            notes.append(self._hit(KICK, 1.05 if place.weight >= 0.75 else 0.92, "kick", low))
         snare = self._snare(moment)
         if snare is not None:
             notes.append(snare)
         hat = self._hat(moment)
-        if hat is not None and not any(note.pitch == CRASH for note in notes):
+        if hat is not None and not crash:
             notes.append(hat)
         return notes
+
+    @staticmethod
+    def _fresh_end(moment: Moment) -> bool:
+        return moment.place.step_in_bar == 0
 
     def _pattern_draw(self, moment: Moment, salt: int) -> float:
         """The same in every second bar of the piece: a two-bar groove."""
         return draw(moment.seed, DRUMS, moment.place.bar % 2, moment.place.step_in_bar, salt)
 
-    def _kick(self, moment: Moment) -> bool:
-        place = moment.place
-        if place.step_in_bar == 0 or place.beats_per_bar == _WALTZ:
-            return place.step_in_bar == 0  # a waltz is low, high, high; the net's bar has four beats
-        probability = moment.heard.groove.low[place.step_in_bar % 16]
-        return probability >= 0.25 + 0.5 * self._pattern_draw(moment, 1)
-
     def _snare(self, moment: Moment) -> Note | None:
         place, groove = moment.place, moment.heard.groove
-        drum = SNARE if moment.energy >= 0.33 else SIDE_STICK
+        waltz = place.beats_per_bar == _WALTZ
+        drum = SNARE if moment.energy >= (0.6 if waltz else 0.33) else SIDE_STICK
+        backbeat = place.sub == 0 and place.beat_in_bar in backbeats(moment)
         if place.sub % 2 == 0:
             probability = groove.high[place.step_in_bar // 2 % 8]
-            waltz = place.beats_per_bar == _WALTZ
-            backbeat = place.sub == 0 and (place.beat_in_bar > 0 if waltz else place.beat_in_bar % 2 == 1)
-            if waltz:
-                return self._hit(SIDE_STICK if moment.energy < 0.6 else SNARE, 0.75) if backbeat else None
-            if probability >= (0.35 if backbeat else 0.25 + 0.5 * self._pattern_draw(moment, 2)):
-                return self._hit(drum, 1.1 if backbeat else 0.8)
-            return None
-        if drum == SNARE and moment.energy > 0.4 and moment.room >= 0.5:
-            ghost = 0.35 * groove.ghost * (1.0 if place.sub == 3 else 0.6)
-            if self._pattern_draw(moment, 3) < ghost:
-                return self._hit(SNARE, 0.38)
+            if place.beats_per_bar != 4 or half_time(moment):
+                return self._hit(drum, 0.75 if waltz else 1.0, "backbeat", probability) if backbeat else None
+            if probability >= (0.35 if backbeat else 0.3 + 0.6 * self._pattern_draw(moment, 2)):
+                return self._hit(drum, 1.1 if backbeat else 0.7, "backbeat" if backbeat else "high voice", probability)
+        if drum == SNARE and moment.energy > 0.4 and moment.room >= 0.5 and place.beats_per_bar == 4:
+            return self._ghost(moment)
         return None
 
-    def _hat(self, moment: Moment) -> Note | None:
-        """Quarters, eighths or sixteenths by the groove's density and the energy."""
+    def _ghost(self, moment: Moment) -> Note | None:
+        """Between the strong beats, likeliest just before and after the backbeat; never where the foot falls."""
         place = moment.place
-        density = 0.5 * moment.heard.groove.density + 0.5 * moment.energy + 0.2 * math.log2(moment.beat_s / 0.5)
+        if place.sub not in (1, 3) or place.step_in_bar in kicks(moment):
+            return None
+        near = place.beat_in_bar % 2 == (0 if place.sub == 3 else 1)
+        rate = moment.heard.groove.ghost * (0.5 if near else 0.22)
+        if self._pattern_draw(moment, 3) >= rate:
+            return None
+        return self._hit(SNARE, 0.36 + 0.08 * self._pattern_draw(moment, 5), "ghost", moment.heard.groove.ghost)
+
+    def _hat(self, moment: Moment) -> Note | None:
+        """Quarters, eighths or sixteenths by the groove's density and the energy; the ride where eighths swing."""
+        place, groove = moment.place, moment.heard.groove
+        if "metric modulation" in moment.breaks:
+            return self._hit(RIDE, 0.8, "cymbal", broke="metric modulation") if place.step_in_bar % 3 == 0 else None
+        density = 0.5 * groove.density + 0.5 * moment.energy + 0.2 * math.log2(moment.beat_s / 0.5)
         if moment.room < 0.5:
             density -= 0.15
-        grid = 4 if density < 0.36 else 2 if density < 0.75 else 1
+        swung = groove.swing >= TRIPLET_FEEL
+        grid = 4 if density < 0.36 else 2 if density < 0.75 or swung else 1
         if place.step_in_bar % grid:
             return None
         cymbal = CLOSED_HAT
@@ -102,19 +118,42 @@ class Drums:
             cymbal = PEDAL_HAT
             if place.beat_in_bar % 2 == 0:
                 return None  # very calm: the foot on two and four
+        elif swung and grid == 2:
+            if place.sub == 2 and place.beat_in_bar % 2 == 0:
+                return None  # ding, ding-a, ding, ding-a
+            cymbal = RIDE if moment.energy > 0.45 else CLOSED_HAT
+        elif moment.energy > 0.7 and place.phrase_position >= 0.5:
+            cymbal = RIDE
         elif place.sub == 2 and place.beat_in_bar == place.beats_per_bar - 1 and density > 0.5 + self._pattern_draw(moment, 4):
             cymbal = OPEN_HAT
-        loudness = {0: 0.85, 2: 0.7}.get(place.sub, 0.5)
-        return self._hit(cymbal, loudness)
+        accent = 0.08 if place.sub == 0 and place.beat_in_bar in backbeats(moment) else 0.0
+        return self._hit(cymbal, {0: 0.82, 2: 0.68}.get(place.sub, 0.5) + accent, "cymbal", groove.density)
 
-    def _fills(self, moment: Moment) -> bool:
-        """The last two beats of a phrase, when the dice of that phrase say so."""
-        place = moment.place
-        left = place.phrase_beats - place.phrase_beat
-        if left > min(2, place.beats_per_bar) or moment.energy < 0.3 or moment.room < 0.35:
-            return False
-        last_bar = place.bar
-        return draw(moment.seed, DRUMS, last_bar, 0, 9) < moment.heard.groove.fill
+    def _fill(self, moment: Moment) -> list[Note] | None:
+        """What a fill plays at this step; None where the groove goes on.
 
-    def _hit(self, drum: int, loudness: float) -> Note:
-        return Note(drum, _STRIKE_BEATS, INNER_VOICE, loudness, 1.0)
+        A phrase turns with a fill when its dice say so; a cadence always.
+        """
+        place, groove = moment.place, moment.heard.groove
+        leading = moment.closing == LEADING
+        steps_left = moment.bar_steps - place.step_in_bar if leading else round(4 * moment.beats_left)
+        if steps_left > min(_FILL_STEPS, moment.bar_steps // 2) or moment.energy < 0.28 or moment.room < 0.35:
+            return None
+        chance = min(1.0, groove.fill + 0.15)
+        if not leading and draw(moment.seed, DRUMS, place.bar, 0, 9) >= chance:
+            return None
+        row = FILLS[0 if moment.energy < _CALM else 1 if moment.energy < _WILD else 2]
+        fill = row[int(draw(moment.seed, DRUMS, place.bar, 0, 10) * len(row))]
+        mark = fill[_FILL_STEPS - steps_left]
+        if mark == "-":
+            return None
+        notes: list[Note] = []
+        if mark != ".":
+            growth = 1.0 - steps_left / (2 * _FILL_STEPS)
+            notes.append(self._hit(_DRUM[mark.lower()], 0.45 if mark == "g" else 0.55 + 0.45 * growth, "fill", groove.fill))
+        if place.sub == 0:
+            notes.append(self._hit(KICK, 0.85, "fill", groove.fill))
+        return notes
+
+    def _hit(self, drum: int, loudness: float, rule: str, prior: float | None = None, broke: str = "") -> Note:
+        return Note(drum, _STRIKE_BEATS, INNER_VOICE, loudness, 1.0, why=Why(rule, prior, broke=broke))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._rt.contract import DYNAMICS_IN, DYNAMICS_OUT
-from .draw import draw_signed
+from .draw import draw_signed, drift
 from .melody import Engine
 from .moment import BASS_VOICE, MELODY_VOICE, Moment, Note
 
@@ -28,9 +28,9 @@ _SOFTEST = 10  # softer is not heard; on the wire, note-on 0 would mean note-off
 (VELOCITY, RANGE, ACCENT, ARCH, CRESCENDO, PUSH, JITTER, RUBATO, GATE, LEAD, ROLL, PEDAL, VELOCITY_JITTER,
  MELODY_BALANCE, BASS_BALANCE, EXPRESSION) = range(DYNAMICS_OUT.size)  # fmt: skip
 
-# How freely a part moves around the beat, and its place in the balance: chords, melody, bass, drums.
-FREEDOM = (0.8, 1.0, 0.5, 0.4)
-BALANCE = (0.86, 1.0, 1.0, 0.92)
+# How freely a part moves around the beat, and its place in the balance: chords, melody, bass, drums, counter, pad.
+FREEDOM = (0.8, 1.0, 0.5, 0.4, 0.9, 0.5)
+BALANCE = (0.86, 1.0, 1.0, 0.92, 0.85, 0.7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +50,22 @@ class _Voice:
 
 
 class Dynamics:
-    """Asks the dynamics net; remembers the newest note of each part."""
+    """Asks the dynamics net; remembers the newest note of each part.
+
+    answers  per part, what the net said about its newest note; .5 before the first
+    """
 
     def __init__(self, engine: Engine, n_parts: int) -> None:
         self._engine = engine
         self._x = np.zeros(DYNAMICS_IN.size, np.float32)
         self._y = np.zeros(DYNAMICS_OUT.size, np.float32)
         self._voices = [_Voice() for _ in range(n_parts)]
+        self.answers = [[0.5] * DYNAMICS_OUT.size for _ in range(n_parts)]
 
     def reset(self) -> None:
         self._engine.reset()
         self._voices = [_Voice() for _ in self._voices]
+        self.answers = [[0.5] * DYNAMICS_OUT.size for _ in self._voices]
 
     def begin(self, moment: Moment) -> None:
         """Fill what all notes of a step share; call before ``shape``."""
@@ -102,6 +107,7 @@ class Dynamics:
         x[_SINCE] = min(1.0, (now - voice.beats) / 4.0)
         self._engine.process(x, self._y)
         y = [value if 0.0 <= value <= 1.0 else 0.5 for value in self._y.tolist()]  # NaN is not, either
+        self.answers[part] = y
         velocity = self._velocity(part, note, moment, y)
         if note.order == note.voices - 1:
             self._voices[part] = _Voice(note.pitch, min(127, round(velocity / max(note.loudness, 0.1))), now)
@@ -130,7 +136,7 @@ class Dynamics:
     def _offset_s(self, part: int, note: Note, moment: Moment, y: list[float]) -> float:
         """Seconds after the grid: feel of net and groove, luck, the melody's lead, the chord's roll."""
         groove = moment.heard.groove
-        feel = 0.5 * 2.0 * MAX_OFFSET_S * (y[PUSH] - 0.5) + 0.5 * groove.offset_s
+        feel = 0.5 * 2.0 * MAX_OFFSET_S * (y[PUSH] - 0.5) + 0.5 * groove.offset_s + moment.push_s
         luck = (0.02 * y[JITTER] + 0.5 * groove.spread_s) * self._luck(part, note, moment, 2)
         luck *= 1.0 + moment.controls.lean("humanize")
         offset = FREEDOM[part] * (feel + luck) + FEEL_S * moment.controls.feel
@@ -142,5 +148,9 @@ class Dynamics:
 
     @staticmethod
     def _luck(part: int, note: Note, moment: Moment, salt: int) -> float:
+        """-1..1: mostly a player's slow drift, and a little that is each note's own."""
+        if not moment.uses("humanize"):
+            return 0.0
         place = moment.place
-        return draw_signed(moment.seed, part, place.bar, place.step_in_bar, salt * 128 + note.pitch)
+        own = draw_signed(moment.seed, part, place.bar, place.step_in_bar, salt * 128 + note.pitch)
+        return 0.65 * drift(moment.seed, part, place.step, salt) + 0.35 * own

@@ -11,11 +11,13 @@ import numpy as np
 from .._rt.contract import EMBEDDING, GROOVE_OUT
 
 _V, _A, _T = (EMBEDDING[name].start for name in ("valence", "arousal", "tension"))
-_INTENSITY, _BRIGHT, _ARTICULATION = (EMBEDDING[name].start for name in ("intensity", "brightness", "articulation"))
+_INTENSITY, _BRIGHT, _ARTICULATION, _REGISTER, _SURE = (
+    EMBEDDING[name].start for name in ("intensity", "brightness", "articulation", "register", "confidence")
+)
 _LOW, _HIGH = GROOVE_OUT.slice("low"), GROOVE_OUT.slice("high")
-_SWING, _OFFSET, _SPREAD, _DENSITY, _SYNCOPATION, _GHOST, _FILL = (
+_SWING, _OFFSET, _SPREAD, _DENSITY, _SYNCOPATION, _GHOST, _FILL, _HALF = (
     GROOVE_OUT[name].start
-    for name in ("swing", "mean_offset", "offset_spread", "density", "syncopation", "ghost_rate", "fill_probability")
+    for name in ("swing", "mean_offset", "offset_spread", "density", "syncopation", "ghost_rate", "fill_probability", "half_double")
 )
 
 
@@ -27,6 +29,7 @@ class Groove:
     swing               place of the off-eighth within its beat, .5 (even)...75
     offset_s, spread_s  how late, and how loosely, +-.04 and 0...02
     density, syncopation, ghost, fill   0..1
+    half_double         -1 half time, 1 double time
     """
 
     low: tuple[float, ...]
@@ -38,11 +41,16 @@ class Groove:
     syncopation: float
     ghost: float
     fill: float
+    half_double: float
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The fields of a tick that planning looks at; see ``_rt/layout.py`` for their units."""
+    """The fields of a tick that planning looks at; see ``_rt/layout.py`` for their units.
+
+    mood_confidence  0..1, how far valence and arousal can be trusted
+    nets             per net, in the contract's order: row of layout.SOURCES
+    """
 
     frame: int
     beat_confidence: float
@@ -68,6 +76,9 @@ class Heard:
     intensity: float
     brightness: float
     articulation: float
+    register: float
+    mood_confidence: float
+    nets: tuple[int, ...]
     groove: Groove
 
 
@@ -96,6 +107,7 @@ def read_groove(row: Any) -> Groove:
         syncopation=unit[_SYNCOPATION],
         ghost=unit[_GHOST],
         fill=unit[_FILL],
+        half_double=float(signed[_HALF]),
     )
 
 
@@ -127,5 +139,8 @@ def read_tick(tick: Any) -> Heard:
         intensity=embedding[_INTENSITY],
         brightness=embedding[_BRIGHT],
         articulation=embedding[_ARTICULATION],
+        register=embedding[_REGISTER],
+        mood_confidence=embedding[_SURE],
+        nets=tuple(tick["source"].tolist()),
         groove=read_groove(tick["groove"]),
     )

@@ -1,5 +1,7 @@
 """Notes that sound or will sound: the one place that knows, so no note can hang or be struck twice.
 
+Pedals and expression pass through here, too, so that no pedal stays down.
+
 Note-ons and note-offs wait here until they fall inside the horizon; until then a later note may still
 cut an earlier one.  What leaves is ordered by frame, offs before ons.
 """
@@ -14,7 +16,9 @@ import numpy as np
 
 from .._rt.layout import dtype
 
-NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0
+NOTE_OFF, NOTE_ON, CONTROL, PROGRAM = 0x80, 0x90, 0xB0, 0xC0
+EXPRESSION, PEDAL = 11, 64  # controllers
+DOWN = 64  # from this value on a pedal is down
 RELEASE_VELOCITY = 64
 EVENT = dtype("event")
 
@@ -41,6 +45,8 @@ class Ledger:
         self._order = 0
         self._pending: list[_Row] = []
         self._sounding: dict[tuple[int, int], _Sounding] = {}
+        self._pedals: dict[int, int] = {}  # channel -> part, of pedals that have left here and are down
+        self._quieted: dict[int, int] = {}  # the same of channels whose expression is not full
 
     def _push(self, frame: int, rank: int, status: int, data1: int, data2: int, size: int, part: int) -> None:
         self._order += 1
@@ -49,6 +55,10 @@ class Ledger:
     def program(self, part: int, channel: int, frame: int, program: int) -> None:
         """Choose a part's sound; it stands before the notes of its frame."""
         self._push(max(frame, self.horizon), 1, PROGRAM | (channel - 1), program, 0, 2, part)
+
+    def control(self, part: int, channel: int, frame: int, number: int, value: int) -> None:
+        """Move a controller; it stands between the releases and the strikes of its frame."""
+        self._push(max(frame, self.horizon), 1, CONTROL | (channel - 1), number, value, 3, part)
 
     def strike(self, part: int, channel: int, pitch: int, velocity: int, on_frame: int, off_frame: int) -> bool:
         """Plan a note; the same pitch, if it sounds, is released first.
@@ -66,10 +76,18 @@ class Ledger:
         self._sounding[key] = _Sounding(part, on_frame, max(off_frame, on_frame + self._shortest))
         return True
 
-    def cut(self, part: int, frame: int) -> None:
-        """Let no note of a part that has begun before ``frame`` sound beyond it."""
-        for note in self._sounding.values():
-            if note.part == part and note.off_frame > frame > note.on_frame:
+    def tie(self, channel: int, pitch: int, frame: int, off_frame: int) -> bool:
+        """Let a note that sounds at ``frame`` go on to ``off_frame``; False where none does."""
+        note = self._sounding.get((channel, pitch))
+        if note is None or not note.on_frame < frame <= note.off_frame:
+            return False
+        note.off_frame = max(note.off_frame, off_frame)
+        return True
+
+    def cut(self, part: int, frame: int, keep: frozenset[int] = frozenset()) -> None:
+        """Let no note of a part that has begun before ``frame`` sound beyond it, but for the pitches to ``keep``."""
+        for (_, pitch), note in self._sounding.items():
+            if note.part == part and note.off_frame > frame > note.on_frame and pitch not in keep:
                 note.off_frame = max(frame, self.horizon, note.on_frame + self._shortest)
 
     def _release(self, key: tuple[int, int], note: _Sounding, frame: int) -> None:
@@ -89,12 +107,24 @@ class Ledger:
                 self._release(key, note, note.off_frame)
         rows = []
         while self._pending and self._pending[0][0] < horizon:
-            rows.append(self._number(heapq.heappop(self._pending)))
+            row = heapq.heappop(self._pending)
+            if row[3] & 0xF0 == CONTROL:
+                self._moved(row)
+            rows.append(self._number(row))
         self.horizon = horizon
         return _records(rows)
 
+    def _moved(self, row: _Row) -> None:
+        """A controller's message leaves."""
+        channel, part, number, value = (row[3] & 0x0F) + 1, row[7], row[4], row[5]
+        held, full = {PEDAL: (self._pedals, value < DOWN), EXPRESSION: (self._quieted, value == 127)}[number]
+        if full:
+            held.pop(channel, None)
+        else:
+            held[channel] = part
+
     def finish(self) -> Any:
-        """Release what sounds as soon as possible and forget what has not begun."""
+        """Release what sounds as soon as possible, lift the pedals, and forget what has not begun."""
         unborn = {key for key, note in self._sounding.items() if note.on_frame >= self.horizon}
         for key in unborn:
             del self._sounding[key]
@@ -104,8 +134,13 @@ class Ledger:
             del self._sounding[key]
             self._order += 1
             offs.append((self.horizon, 0, self._order, NOTE_OFF | (key[0] - 1), key[1], RELEASE_VELOCITY, 3, note.part))
+        for number, value, held in ((PEDAL, 0, self._pedals), (EXPRESSION, 127, self._quieted)):
+            for channel, part in sorted(held.items()):
+                self._order += 1
+                offs.append((self.horizon, 1, self._order, CONTROL | (channel - 1), number, value, 3, part))
+            held.clear()
         self._pending = []
-        rows = [self._number((self.horizon, *row[1:])) for row in sorted(offs)]
+        rows = [self._number((self.horizon, *row[1:])) for row in sorted(offs, key=lambda row: (row[1], *row))]
         return _records(rows)
 
     def _belongs_to_the_unborn(self, off: _Row) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 
 from ..music.chord import DIM, Chord
 from ..music.controls import NEUTRAL, Controls
 from ..music.scale import MAJOR, MINOR, Key
 from .grid import Place
 from .heard import Heard
+from .why import NO_REASON, Why
 
 MELODY_VOICE, BASS_VOICE, INNER_VOICE = range(3)  # the order of contract DYNAMICS_IN's field "voice"
 
@@ -26,12 +29,30 @@ class Stage:
     chords: bool = False
     melody: bool = False
     drums: bool = False
+    counter: bool = False
+    pad: bool = False
     pedal: bool = False
     answering: bool = False
 
     @property
     def silent(self) -> bool:
         return not (self.bass or self.chords or self.melody or self.drums)
+
+
+@dataclass(slots=True)
+class Voice:
+    """What a part has struck last, so that the others can lean on it.
+
+    pitch  of a chord its top; -1 before the first
+    step   of the grid, of its onset
+    """
+
+    pitch: int = -1
+    step: int = -(10**9)
+
+
+NO_BREAKS: Mapping[str, float] = MappingProxyType({})
+LEADING, FINAL = "leading", "final"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +67,15 @@ class Moment:
     per_beat     the player's notes per beat
     bass_hint    pitch class to stand on when no chord is known, -1 = none
     controls     what the player has turned; energy, room and groove have it in them already
+    voices       per row of the parts table, what it struck last; the order of planning is bass, drums, chords,
+                 melody, counter, pad
+    coming       the chord expected on the next beat, None where nothing repeats
+    heard_chord  the chord before any rule was broken
+    chord_break  the rule break that made ``chord`` of it, "" for none
+    breaks       rule breaks in force here -> severity 0..1
+    closing      "" or, once the end was asked for, "leading" towards and on the "final" chord
+    push_s       how far the band lies behind the beat, + is late
+    without      rows of why.FACTORS that weigh nothing
     """
 
     place: Place
@@ -62,6 +92,14 @@ class Moment:
     bass_hint: int
     seed: int
     controls: Controls = field(default=NEUTRAL)
+    voices: tuple[Voice, ...] = field(default_factory=lambda: tuple(Voice() for _ in range(6)))
+    coming: Chord | None = None
+    heard_chord: Chord | None = None
+    chord_break: str = ""
+    breaks: Mapping[str, float] = field(default_factory=lambda: NO_BREAKS)
+    closing: str = ""
+    push_s: float = 0.0
+    without: frozenset[str] = frozenset()
 
     @property
     def beat_s(self) -> float:
@@ -70,7 +108,27 @@ class Moment:
     @property
     def classes(self) -> frozenset[int]:
         """Pitch classes that belong here: the key, bent by the chord."""
+        if "scale" in self.without:
+            return frozenset(range(12))
         return allowed_classes(self.heard.tonic, self.heard.mode, self.chord)
+
+    @property
+    def complexity(self) -> float:
+        """0..1, .5 as usual."""
+        return self.controls.complexity
+
+    @property
+    def bar_steps(self) -> int:
+        return 4 * self.place.beats_per_bar
+
+    @property
+    def beats_left(self) -> float:
+        """Of the phrase."""
+        return self.place.phrase_beats - self.place.phrase_beat
+
+    def uses(self, factor: str) -> bool:
+        """Whether a row of why.FACTORS weighs in."""
+        return factor not in self.without
 
 
 @dataclass(slots=True)
@@ -81,6 +139,8 @@ class Note:
     loudness      factor on the velocity: ghosts below 1, accents above
     gate          None = as dynamics says, else the share of the written length that sounds
     order, voices place of the note within its chord from the bottom, and the chord's size
+    tied          where this pitch sounds already it goes on and is not struck
+    why           which rule struck it, and what weighed
     """
 
     pitch: int
@@ -90,6 +150,8 @@ class Note:
     gate: float | None = None
     order: int = 0
     voices: int = 1
+    tied: bool = False
+    why: Why = NO_REASON
 
 
 @lru_cache(maxsize=1024)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..errors import ConfigError
+from ..music.breaks import Wanted
+from .why import FACTORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,14 @@ class Part:
     enabled: bool = True
 
 
-CHORDS, MELODY, BASS, DRUMS = range(4)
+CHORDS, MELODY, BASS, DRUMS, COUNTER, PAD = range(6)
 PARTS = (
     Part("chords", 1, 4, 48, 72),  # electric piano: sits beside any player's instrument
     Part("melody", 2, 11, 67, 88),  # vibraphone: its notes ring, so rests do not gape
     Part("bass", 3, 33, 28, 50),  # fingered bass, from its lowest string
     Part("drums", 10, 0, 35, 59),  # standard kit
+    Part("counter", 4, 42, 50, 69),  # cello: sings below the melody
+    Part("pad", 5, 48, 48, 76),  # strings, held
 )
 PART_NAMES = tuple(part.name for part in PARTS)
 
@@ -43,6 +47,12 @@ class ConductorSettings:
     parts        rows of PARTS, perhaps changed, in that order
     look_ahead_s seconds that the conductor may be late without anyone hearing it, 0..1
     key_given, tempo_given   the listener named them, so nothing has to be waited for
+    mode         1 or -1: a key that is heard is taken as its relative of this mode; 0 leaves it
+    swing        place of the off-eighth, .5 even...75, instead of the groove's; None leaves it
+    push_s       seconds that the band lies behind (positive) or pushes ahead, -.04...04, beside what the nets say
+    breaks       rule breaks that the listener asks for
+    without      rows of why.FACTORS that shall weigh nothing
+    overrides    what else the listener has chosen, for the reasons' sake: "mood", "chords", ...
     """
 
     seed: int = 0
@@ -50,8 +60,23 @@ class ConductorSettings:
     look_ahead_s: float = 0.02
     key_given: bool = False
     tempo_given: bool = False
+    mode: int = 0
+    swing: float | None = None
+    push_s: float = 0.0
+    breaks: tuple[Wanted, ...] = ()
+    without: frozenset[str] = frozenset()
+    overrides: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.mode not in (-1, 0, 1):
+            raise ConfigError(f"mode: expected 1, -1 or 0, found {self.mode}")
+        if self.swing is not None and not 0.5 <= self.swing <= 0.75:
+            raise ConfigError(f"swing: expected .5 to .75, found {self.swing:g}")
+        if not -0.04 <= self.push_s <= 0.04:
+            raise ConfigError(f"push: expected -.04 to .04 s, found {self.push_s:g}")
+        for factor in self.without:
+            if factor not in FACTORS:
+                raise ConfigError(f"no factor is called {factor!r}; there are {', '.join(FACTORS)}")
         if tuple(part.name for part in self.parts) != PART_NAMES:
             raise ConfigError(f"parts: expected {', '.join(PART_NAMES)} in this order")
         if not 0.0 <= self.look_ahead_s <= 1.0:

@@ -7,9 +7,10 @@ a longer one ends the music until the player comes back.
 
 from __future__ import annotations
 
+from .grid import Place
 from .heard import Heard
 from .moment import Stage
-from .settings import ConductorSettings
+from .settings import COUNTER, PAD, ConductorSettings
 
 KEY_CLEAR, KEY_LOST = 0.35, 0.2  # key confidence: hysteresis, so that chords do not flicker
 CHORD_CLEAR = 0.4
@@ -54,6 +55,8 @@ class Entry:
             chords=has_chord and (self._key_clear or (chord_clear and trusted)),
             melody=self._key_clear and trusted,
             drums=trusted,
+            counter=self._key_clear and trusted and has_chord and not answering,
+            pad=has_chord and self._key_clear and (trusted or chord_clear),
             pedal=not trusted,
             answering=answering,
         )
@@ -64,3 +67,43 @@ def bass_hint(heard: Heard, within: frozenset[int] = CHROMATIC) -> int:
     loudest = max(heard.chroma)
     hint = heard.chroma.index(loudest)
     return hint if loudest >= CHROMA_CLEAR and hint in within else -1
+
+
+class Texture:
+    """Whether counter-melody and pad join in: decided at each bar line, by complexity, arousal and room.
+
+    The pad comes after two bars and leaves where the music is excited but not loud; the counter-melody
+    comes with the second phrase and leaves where the player fills the bar.
+    """
+
+    PAD_BARS = 2
+    HYSTERESIS = 0.08
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._first_bar: int | None = None
+        self._first_phrase: int | None = None
+        self._bar: int | None = None
+        self._in: set[int] = set()
+
+    def away(self) -> None:
+        """Nobody plays: whoever comes back begins anew."""
+        self.reset()
+
+    def joined(self, place: Place, arousal: float, energy: float, room: float, complexity: float) -> set[int]:
+        """Rows of the parts table that may play; places come in order."""
+        if self._first_bar is None or self._first_phrase is None:
+            self._first_bar, self._first_phrase = place.bar, place.phrase_start
+        if place.bar == self._bar:
+            return self._in
+        self._bar = place.bar
+        wishes = {
+            PAD: (place.bar - self._first_bar >= self.PAD_BARS, 0.35 + 0.6 * (complexity - 0.5) - max(0.0, arousal - 0.3) + max(0.0, energy - 0.7)),
+            COUNTER: (place.phrase_start > self._first_phrase, 0.15 + 0.9 * (complexity - 0.5) + 0.25 * arousal + 0.4 * (min(room, 1.2) - 0.6)),
+        }  # fmt: skip
+        for row, (ready, wish) in wishes.items():
+            mark = 0.12 - (self.HYSTERESIS if row in self._in else 0.0)
+            (self._in.add if ready and wish >= mark else self._in.discard)(row)
+        return self._in

@@ -54,9 +54,18 @@ def test_parts_of_a_table_come_from_different_places(home, tmp_path):
     """A flag for one part leaves the file's other parts alone."""
     write(tmp_path / "kelly.toml", "[midi.channels]\nbass = 5\nmelody = 6\n")
     config = load_config(flags={"midi_channel": ("bass=7",)}, env=home)
-    assert dict(config.midi.channels) == {"chords": 1, "melody": 6, "bass": 7, "drums": 10}
+    assert dict(config.midi.channels) == {"chords": 1, "melody": 6, "bass": 7, "drums": 10, "counter": 4, "pad": 5}
     assert config.origins["midi.channels.bass"] == "--midi-channel"
     assert config.origins["midi.channels.melody"] == "kelly.toml:1"
+
+
+def test_a_channel_that_is_asked_for_is_left_by_the_parts_that_joined_later(home):
+    config = load_config(flags={"midi_channel": ("bass=4", "chords=5")}, env=home)
+    channels = dict(config.midi.channels)
+    assert (channels["bass"], channels["chords"]) == (4, 5)
+    assert len(set(channels.values())) == len(channels)
+    with pytest.raises(ConfigError, match="share channel 4"):
+        load_config(flags={"midi_channel": ("bass=4", "counter=4")}, env=home)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from kelly._rt.stream.rules import Rule
 from kelly.generate.bass import Forecast
 from kelly.generate.conductor import Conductor
 from kelly.generate.draw import choose, draw, draw_signed
-from kelly.generate.harmony import COMPING, cost, motion, voicings
+from kelly.generate.grid import Place
+from kelly.generate.harmony import COMPING, WALTZ, cost, motion, voicings
 from kelly.generate.moment import allowed_classes
+from kelly.generate.phrase import plan_of
 from kelly.generate.settings import PARTS, ConductorSettings
 from kelly.music.chord import QUALITIES, Chord
 from tests.synthetic import conduct, notes_of, ticks
@@ -100,6 +102,8 @@ def test_a_doubled_leading_tone_costs_more_than_anything():
 
 def test_comping_patterns_are_bars_of_sixteenths():
     assert all(len(rhythm) == 16 and set(rhythm) <= {"x", "."} for row in COMPING for rhythm in row)
+    assert all(len(rhythm) == 12 and set(rhythm) <= {"x", "."} for row in WALTZ for rhythm in row)
+    assert len(WALTZ) == len(COMPING)
 
 
 # Melody
@@ -133,7 +137,8 @@ def test_the_melody_net_is_told_the_chord_from_the_tonic():
     assert set(np.flatnonzero(tones)) == {(pc - 7) % 12 for pc in Chord(2, 2).tones}
 
 
-def test_the_melody_returns_to_its_rhythm_two_bars_later():
+def test_bars_of_the_melody_that_share_a_letter_share_their_rhythm():
+    """At 120 bpm with the first beat at .1 s, phrases of four bars begin with bar 0."""
     notes = play(80, notes_per_s=0.5)
     steps: dict[int, set[int]] = {}
     for channel, _, _, on, _ in notes:
@@ -141,11 +146,16 @@ def test_the_melody_returns_to_its_rhythm_two_bars_later():
             sixteenth = round((on / RATE - 0.1) * 8)
             steps.setdefault(sixteenth // 16, set()).add(sixteenth % 16)
 
-    def alike(distance):
-        pairs = [(steps.get(bar, set()), steps.get(bar + distance, set())) for bar in range(3, 36) if bar % 4 < 2]
-        return np.mean([len(a & b) / max(1, len(a | b)) for a, b in pairs])
+    def letter(bar):
+        plan = plan_of(Place(16 * bar, 4 * bar, 0, bar, 0, 0, 4, bar % 4 * 4.0, 16), 0)
+        return plan.labels[bar % 4], plan.theme
 
-    assert alike(2) > alike(3) + 0.1
+    alike: dict[bool, list[float]] = {True: [], False: []}
+    for a in range(3, 36):
+        for b in range(a + 1, min(a + 9, 36)):
+            here, there = steps.get(a, set()), steps.get(b, set())
+            alike[letter(a) == letter(b)].append(len(here & there) / max(1, len(here | there)))
+    assert np.mean(alike[True]) > np.mean(alike[False]) + 0.15
 
 
 # Dynamics

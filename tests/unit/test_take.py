@@ -197,7 +197,7 @@ def test_an_unfinished_take_is_completed_by_the_next_session(tmp_path):
     second = Session(config(record=str(tmp_path)), source=Device(music(1)), sink=MemorySink())
     second.close()
     assert any("an unfinished take was completed" in notice for notice in second.notices)
-    struck = sum(line.split(",")[3].startswith(("144", "145", "146", "153")) and line.split(",")[5] != "0" for line in whole.splitlines()[1:])
+    struck = sum(line.split(",")[3].startswith(("144", "145", "146", "147", "148", "153")) and line.split(",")[5] != "0" for line in whole.splitlines()[1:])
     assert len([m for m in mido.MidiFile(crashed / "take.mid") if m.type == "note_on" and m.velocity]) == struck > 5
     assert not open_notes(crashed / "take.mid")
     assert not (crashed / "notes.csv").exists()
