@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 
 RATE_HZ = 11025
+N_TUNES, CHORALES, N_FOLK = 10, (0, 1, 17, 31), 8
 C_MAJOR_SONG = ((60, 64, 67), (65, 69, 72), (67, 71, 74), (60, 64, 67))
 
 
@@ -169,11 +170,44 @@ def emopia(root):
     return root
 
 
+def abc(k, title, number=""):
+    """Six bars of 4/4 in D with a pickup; the notes differ from tune to tune."""
+    draw = np.random.default_rng(k).integers(8, size=(6, 8))
+    draw[0, :4] = range(4)
+    bars = ["".join("DEFGABcd"[n] for n in bar) for bar in draw]
+    return f"X:{k + 1}\nT:{title}\n{number}M:4/4\nL:1/8\nK:D\nA|{'|'.join(bars)}|\n"
+
+
+def chorale(path, k=0):
+    """Four voices in MusicXML, a chord on every beat, with a pickup of one beat; I IV V I in the first."""
+    voices = {"Soprano": "EFDECDDE", "Alto": "CCBCACBC", "Tenor": "GAGGFAGG", "Bass": "CFGCFDGC"}
+    order = np.random.default_rng(k).permutation(8) if k else range(8)
+    octave = {"Soprano": 5, "Alto": 4, "Tenor": 4, "Bass": 3}
+    parts = []
+    for n, (name, steps) in enumerate(voices.items(), 1):
+        notes = [f"<note><pitch><step>{steps[at]}</step><octave>{octave[name]}</octave></pitch><duration>1</duration><type>quarter</type></note>" for at in [*order, *order]]
+        head = "<attributes><divisions>1</divisions><key><fifths>0</fifths></key><time><beats>4</beats><beat-type>4</beat-type></time></attributes>"
+        bars = ['<measure number="0" implicit="yes">' + head + notes[-1] + "</measure>"]
+        bars += [f'<measure number="{k + 1}">' + "".join(notes[4 * k : 4 * k + 4]) + "</measure>" for k in range(4)]
+        parts.append(f'<part id="P{n}">' + "".join(bars) + "</part>")
+    names = "".join(f'<score-part id="P{n}"><part-name>{name}</part-name></score-part>' for n, name in enumerate(voices, 1))
+    return write(path, f'<?xml version="1.0"?><score-partwise version="3.1"><part-list>{names}</part-list>{"".join(parts)}</score-partwise>')
+
+
 def music21(root):
-    score = "X:1\nT:Ours\nM:4/4\nL:1/8\nK:G\nGABc d2 B2|cBAG G4|GABc d2 B2|cBAG G4|\n"
-    for k in range(12):
-        write(root / f"ours/tune{k}.abc", score)
+    """Tunes in files of one and of several, chorales, a folk song that Essen has, too, and what must not be used."""
+    for k in range(N_TUNES):
+        write(root / f"ours/tune{k}.abc", abc(k, f"Tune number {k}"))
+    write(root / "book/first.abc", "% a tune book\n\n" + abc(0, "Tune number 0") + "\n" + abc(31, "Another"))
+    for k in CHORALES:
+        chorale(root / f"bach/bwv{k}.xml", k)
+    write(root / "essenFolksong/ours.abc", "\n".join(abc(40 + k, f"Lied {k}", f"N: A{k // 2:04}{'AB'[k % 2]}\n") for k in range(N_FOLK)) + "\n" + abc(0, "Anders"))
+    write(root / "palestrina/mass.krn", "**kern\n4c\n*-\n")
     return root
+
+
+def essen(root):
+    return music21(root)
 
 
 def table(root):
@@ -184,4 +218,4 @@ def table(root):
     return write(root / "mine.csv", "\n".join(lines) + "\n")
 
 
-WRITERS = (deam, lakh, maestro, asap, groove, harmonix, pop909, billboard, emopia, music21, table)
+WRITERS = (deam, lakh, maestro, asap, groove, harmonix, pop909, billboard, emopia, music21, essen, table)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch
 def disk(tmp_path_factory):
     """Sets that are mixed here: name -> path."""
     base = tmp_path_factory.mktemp("mixed")
-    names = ("deam", "table", "maestro", "asap", "pop909", "billboard", "groove")
+    names = ("deam", "table", "maestro", "asap", "pop909", "billboard", "groove", "lakh", "music21", "essen")
     return {name: getattr(data_material, name)(base / name) for name in names}
 
 
@@ -221,7 +221,63 @@ def test_chords_without_beats_are_shown_change_by_change(disk):
     assert rows[:, HARMONY_IN.slice("chroma_2s")].max() == rows[:, HARMONY_IN.slice("beat_in_bar")].max() == 0
 
 
-@pytest.mark.parametrize(("net", "names"), [("melodytransformer", ["pop909"]), ("harmonypredictor", ["pop909", "billboard"])])
+def test_a_tune_of_music21_lies_on_its_bars(disk, cache):
+    """D major to C; the pickup's eighth stands before the first bar line; nobody tells a tune its chords."""
+    from kelly._rt.contract import MELODY_IN
+    from training.data.scores import melody_rows
+
+    item = next(item for item in items_of(disk, "music21") if item.name == "ours/tune0.abc")
+    rows = melody_rows(item, cache)
+    assert rows.shape == (7 * 8, 66)
+    assert rows[:7, -2].tolist() == [1] * 7
+    assert rows[7:12, -2].tolist() == [67, 60, 62, 64, 65]  # A, then D E F# G
+    assert rows[8, MELODY_IN["bar_cos"].start] == 1
+    assert rows[:, MELODY_IN.slice("chord_tones")].max() == 0
+    assert list((cache / "scores").rglob("*.npz"))
+
+
+def test_chords_of_a_chorale_are_found_beat_by_beat(disk, cache):
+    """I IV V I, IV ii V I: on every beat another, and the tonic held into the next bar; the pickup is left out."""
+    from kelly._rt.contract import HARMONY_IN
+    from training.data.scores import harmony_rows
+
+    item = next(item for item in items_of(disk, "music21") if item.name == "bach/bwv0.xml")
+    rows = harmony_rows(item, cache)
+    low = rows[:, -2].astype(int).tolist()
+    assert low[:5] == [0, 5, 7, 0, 5]
+    assert low[6:9] == [7, 0, 61]
+    assert rows[0, HARMONY_IN.slice("beat_in_bar")].tolist() == [1, 0, 0, 0]
+    assert np.argmax(rows[1, HARMONY_IN.slice("previous_root")]) == 0
+
+
+def test_chords_of_a_midi_file_are_found_without_its_melody(disk):
+    """Lakh brings notes alone: C, F, G and C, a bar each, from the accompaniment."""
+    from kelly._rt.contract import MELODY_IN
+    from training.data.scores import harmony_rows, melody_rows
+
+    item = next(item for item in items_of(disk, "lakh") if item.name[:8] != "00000000")
+    classes = harmony_rows(item)[:, -2].astype(int)
+    assert classes[:13].tolist() == [0, 61, 61, 61, 5, 61, 61, 61, 7, 61, 61, 61, 0]
+    tones = melody_rows(item)[:, MELODY_IN.slice("chord_tones")]
+    assert [np.flatnonzero(tones[t]).tolist() for t in (0, 8, 16)] == [[0, 4, 7], [0, 5, 9], [2, 7, 11]]
+
+
+@pytest.mark.parametrize(("text", "words"), [("X:1\nT:None\nL:1/8\nK:C\n", "holds no note"), ("X:1\nT:Free\nM:none\nL:1/8\nK:C\nCDEF GABc\n", "metre|bars")])
+def test_a_score_without_notes_or_bars_is_left_out(disk, cache, tmp_path, text, words):
+    """And is listed with a reason."""
+    from training.data.scores import TEACHERS
+
+    data_material.write(tmp_path / "ours/odd.abc", text)
+    found = load("music21", tmp_path)
+    made, faults = TEACHERS["melodytransformer"]["music21"](found, cache, lambda n: None, None)
+    assert not made
+    assert len(faults) == 1
+    import re
+
+    assert re.search(words, faults[0].reason), faults[0].reason
+
+
+@pytest.mark.parametrize(("net", "names"), [("melodytransformer", ["pop909"]), ("melodytransformer", ["music21", "essen"]), ("harmonypredictor", ["pop909", "billboard"]), ("harmonypredictor", ["music21"])])
 def test_batches_from_scores(disk, cache, net, names):
     """One-hot answers, known on every row of a piece and nowhere behind it; kept like features."""
     from kelly._rt.contract import net_spec

@@ -22,13 +22,13 @@ from training.data.sets import SETS, load
 
 ITEMS = {
     "deam": 13, "lakh": 8, "maestro": 5, "asap": 2, "groove": 4, "harmonix": 2, "pop909": 12, "billboard": 12,
-    "emopia": 16, "music21": 12, "table": 10,
+    "emopia": 16, "music21": 16, "essen": 9, "table": 10,
 }  # fmt: skip
 LABELS = {
     "deam": {"valence", "arousal", "times_s", "valence_curve", "arousal_curve"}, "lakh": set(),
     "maestro": {"composer", "title", "year"}, "asap": {"beats", "maestro"}, "groove": {"style", "bpm", "kind", "meter"},
     "harmonix": {"beats", "segments", "bpm"}, "pop909": {"beats", "chords", "keys"}, "billboard": {"chords"},
-    "emopia": {"quadrant"}, "music21": set(), "table": {"times_s", "valence_curve", "arousal_curve"},
+    "emopia": {"quadrant"}, "music21": {"abc", "title", "tonic"}, "essen": {"abc", "title", "tonic"}, "table": {"times_s", "valence_curve", "arousal_curve"},
 }  # fmt: skip
 
 
@@ -119,6 +119,23 @@ def test_labels_mean_what_they_say(disk):
     assert first["pop909"]["keys"] == [(0.0, 17.0, 0, 1)]
     assert [span[2] for span in first["billboard"]["chords"][:4]] == [None, Chord(8), Chord(1), Chord(3, 5)]
     assert first["emopia"]["quadrant"] == 1
+
+
+def test_variants_of_a_song_are_one_song(disk):
+    """Same title, same number with another letter, same beginning; across the two sets of music21's corpus, too."""
+    tunes = {item.name: item for item in load("music21", disk["music21"]).items}
+    songs = {item.name: item for item in load("essen", disk["essen"]).items}
+    same = {tunes["ours/tune0.abc"].song, tunes["book/first.abc#1"].song, songs["essenFolksong/ours.abc#9"].song}
+    assert len(same) == 1
+    assert songs["essenFolksong/ours.abc#1"].song == songs["essenFolksong/ours.abc#2"].song != songs["essenFolksong/ours.abc#3"].song
+    assert tunes["ours/tune0.abc"].song != tunes["ours/tune1.abc"].song
+
+
+def test_what_is_not_free_is_not_among_music21s_scores(disk):
+    """Essen is a set of its own whose weights are not shipped; Palestrina is in neither."""
+    for name, folders in (("music21", {"ours", "book", "bach"}), ("essen", {"essenFolksong"})):
+        assert {item.name.split("/")[0] for item in load(name, disk[name]).items} == folders
+        assert next(row for row in SETS if row.name == name).free == (name == "music21")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,11 +97,16 @@ def features_of(path: Path) -> NDArray[np.float32]:
 
 def save(target: Path, array: NDArray[np.floating]) -> None:
     """An .npy that appears whole or not at all."""
+    whole(target, lambda file: np.save(file, array))
+
+
+def whole(target: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """A file that appears whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.stem}.{os.getpid()}.part")
     try:
         with open(partial, "wb") as file:
-            np.save(file, array)
+            write(file)
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from kelly._rt.contract import MELODY_IN, N_MOOD
 from kelly.errors import DataError
 from kelly.music.chord import Chord
-from training.data.score import Score
+from training.data.score import DRUMS, Score
 from training.data.symbols import chroma, key_of, mood_at, pitched
 
 HOLD, REST = 0, 1
 PHRASE_BARS = 4  # nobody marks phrases in these sets; kelly's own are as long
-NAMES = ("melody", "vocal", "voice", "lead", "singer")
+NAMES = ("melody", "vocal", "voice", "lead", "singer", "soprano", "cantus", "superius")
 
 
 def rows(score: Score, chords: list[tuple[float, float, Chord | None]], key: tuple[int, int] | None) -> NDArray[np.float32]:
@@ -69,14 +69,27 @@ def rows(score: Score, chords: list[tuple[float, float, Chord | None]], key: tup
 
 
 def melody_of(score: Score) -> NDArray[np.void]:
-    """The track that is called the melody, else the highest notes; one note per eighth, by onset."""
-    named = [index for index, name in enumerate(score.tracks) if any(word in name.casefold() for word in NAMES)]
-    notes = pitched(score)
-    tune = notes[np.isin(notes["track"], named)] if named else notes[notes["pitch"] >= 60]
+    """The melody's notes; one per eighth, by onset."""
+    tune = score.notes[is_tune(score)]
     steps = np.rint(2 * tune["onset_beat"]).astype(int)
     order = np.lexsort((-tune["pitch"], steps))
     _, first = np.unique(steps[order], return_index=True)
     return tune[order[first]]
+
+
+def is_tune(score: Score) -> NDArray[np.bool_]:
+    """Which notes are of the track that is called the melody, else of the only one, else in the upper half."""
+    pitch, track, played = score.notes["pitch"], score.notes["track"], score.notes["channel"] != DRUMS
+    named = [index for index, name in enumerate(score.tracks) if any(word in name.casefold() for word in NAMES)]
+    if named:
+        return played & np.isin(track, named)
+    return played & (True if len(score.tracks) == 1 and _alone(score) else pitch >= 60)
+
+
+def _alone(score: Score) -> bool:
+    """Whether hardly two notes begin together."""
+    steps = np.rint(4 * score.notes["onset_beat"])
+    return len(np.unique(steps)) > 0.9 * len(steps)
 
 
 def chord_tones(score: Score, chords: list[tuple[float, float, Chord | None]], start: int, n_steps: int, tonic: int) -> NDArray[np.float32]:

@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 
 from kelly._rt.contract import CONTRACT_VERSION, net_spec
 from kelly.errors import DataError
-from training.data import drums, harmony, melody
+from training.data import drums, harmony, melody, templates
 from training.data.examine import spread
 from training.data.features import cache_folder, save
 from training.data.item import Collection, Corrupt, Item
-from training.data.score import read_score
-from training.data.symbols import on_beats
+from training.data.music21 import reading
+from training.data.score import Score, read_score
+from training.data.symbols import key_with_end, mode_of, on_beats, pitched, weights_of
 
-SOURCES = ("drums.py", "harmony.py", "melody.py", "score.py", "scores.py", "symbols.py")
+SOURCES = (
+    "drums.py", "harmony.py", "melody.py", "music21/reading.py", "score.py", "scores.py", "symbols.py", "templates.py",
+)  # fmt: skip
 Array = NDArray[np.float32]
 
 
@@ -51,24 +54,40 @@ class ScoreExample:
         return x, y, mask
 
 
-def melody_rows(item: Item) -> Array:
-    """The melody of a score; POP909 brings beats, chords and key, Lakh the notes alone."""
+def notes_of(item: Item, cache: Path | None = None) -> Score:
+    """A MIDI file, or a score that music21 reads; on the beats that people marked, where they did."""
+    if item.song.startswith("music21:"):
+        return reading.read(item, cache)
     score = read_score(item.score)
-    keys = item.labels.get("keys")
-    if "beats" in item.labels:
-        score = on_beats(score, item.labels["beats"])
-    return melody.rows(score, item.labels.get("chords", []), keys[0][2:] if keys else None)
+    return on_beats(score, item.labels["beats"]) if "beats" in item.labels else score
 
 
-def harmony_rows(item: Item) -> Array:
-    """Chords per beat where there are beats, else per change."""
+def melody_rows(item: Item, cache: Path | None = None) -> Array:
+    """The melody of a score; chords are annotated, or by template from what sounds beside the melody."""
+    score = notes_of(item, cache)
+    keys, tonic, chords = item.labels.get("keys"), item.labels.get("tonic"), item.labels.get("chords")
+    key = keys[0][2:] if keys else None if tonic is None else (tonic, mode_of(weights_of(pitched(score)), tonic))
+    if chords is None:
+        try:
+            chords = templates.chords_of(score, templates.beats_of(score), melody.is_tune(score))
+        except DataError:
+            chords = []  # a tune alone, or one whose beat is no quarter note: nobody tells it a chord
+    return melody.rows(score, chords, key)
+
+
+def harmony_rows(item: Item, cache: Path | None = None) -> Array:
+    """Annotated chords per beat where there are beats, else per change; without annotation chords by template per beat."""
+    if "chords" not in item.labels:
+        score = notes_of(item, cache)
+        beats = templates.beats_of(score)
+        key = key_with_end(pitched(score))
+        return harmony.beat_rows(on_beats(score, beats), beats, templates.chords_of(score, beats), key)
     if "beats" not in item.labels:
         return harmony.change_rows(item.labels["chords"])
-    score = on_beats(read_score(item.score), item.labels["beats"])
-    return harmony.beat_rows(score, item.labels["beats"], item.labels["chords"], item.labels["keys"][0][2:])
+    return harmony.beat_rows(notes_of(item), item.labels["beats"], item.labels["chords"], item.labels["keys"][0][2:])
 
 
-def groove_rows(item: Item) -> Array:
+def groove_rows(item: Item, cache: Path | None = None) -> Array:
     """A drummer's take, bar by bar."""
     return drums.rows(read_score(item.score), item.labels["meter"])
 
@@ -89,26 +108,26 @@ def make_one(work: tuple[str, Item, str]) -> tuple[str, str, int, str]:
     """(item, .npy or "", rows, why not)."""
     net, item, folder = work
     try:
-        digest = hashlib.sha256(pickle.dumps(sorted(item.labels.items())))
-        if item.score:
+        digest = hashlib.sha256(pickle.dumps((item.name, sorted(item.labels.items()))))
+        if item.score and "abc" not in item.labels:
             digest.update(item.score.read_bytes())
         name = digest.hexdigest()
         target = Path(folder) / net / name[:2] / f"{name}.npy"
         if not target.exists():
-            save(target, MAKERS[net](item).astype(np.float16))
+            save(target, MAKERS[net](item, Path(folder).parents[1]).astype(np.float16))
         return item.name, str(target), np.load(target, mmap_mode="r").shape[0], ""
     except (DataError, OSError) as error:
         return item.name, "", 0, str(error).removeprefix(f"{item.score}: ")
 
 
-def made_by(net: str) -> Callable[..., tuple[list[tuple[Item, ScoreExample]], list[Corrupt]]]:
-    """The row of TEACHERS for a set of scores."""
+def made_by(net: str, shows: Callable[[Item], bool] = lambda item: True) -> Callable[..., tuple[list[tuple[Item, ScoreExample]], list[Corrupt]]]:
+    """The row of TEACHERS for a set of scores; ``shows`` says which items have what the net is shown."""
 
     def made(found: Collection, cache: Path | None, advance: Callable[[int], object], executor: Executor | None):
         folder = str((cache or cache_folder()) / "examples" / example_hash())
-        by_name = {item.name: item for item in found.items}
+        by_name = {item.name: item for item in found.items if shows(item)}
         shown, faults = {}, []
-        for name, target, n_rows, reason in spread(make_one, [(net, item, folder) for item in found.items], executor):
+        for name, target, n_rows, reason in spread(make_one, [(net, item, folder) for item in by_name.values()], executor):
             advance(1)
             if target:
                 shown[name] = ScoreExample(Path(target), n_rows)
@@ -119,8 +138,13 @@ def made_by(net: str) -> Callable[..., tuple[list[tuple[Item, ScoreExample]], li
     return made
 
 
+def in_parts(item: Item) -> bool:
+    """Whether it can have harmony: an ABC tune is one voice."""
+    return "abc" not in item.labels
+
+
 TEACHERS = {
-    "melodytransformer": {name: made_by("melodytransformer") for name in ("lakh", "pop909")},
-    "harmonypredictor": {name: made_by("harmonypredictor") for name in ("pop909", "billboard")},
+    "melodytransformer": {name: made_by("melodytransformer") for name in ("lakh", "pop909", "music21", "essen")},
+    "harmonypredictor": {name: made_by("harmonypredictor", in_parts) for name in ("pop909", "billboard", "music21", "lakh")},
     "groovepredictor": {"groove": made_by("groovepredictor")},
 }

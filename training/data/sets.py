@@ -25,6 +25,7 @@ class DataSet:
     evaluates   what it is good for beside training, "" for nothing
     licence     of labels and files, as published
     free        whether weights trained on it may be shipped
+    note        what a card must say of its labels, "" for nothing
     """
 
     name: str
@@ -33,6 +34,7 @@ class DataSet:
     licence: str
     free: bool
     evaluates: str = ""
+    note: str = ""
 
     @property
     def load(self) -> Callable[[Path], Collection]:
@@ -41,9 +43,11 @@ class DataSet:
         return loader
 
 
+BY_CUES = "nobody rated it: mood is the cue regression over the last 16 beats"
+
 SETS = (
     DataSet("deam", "DEAM", {EMOTION: "valence, arousal"}, "annotations CC BY-NC", False),
-    DataSet("lakh", "Lakh MIDI", {MELODY: "notes", HARMONY: "chords by template"}, "CC BY 4.0", True),
+    DataSet("lakh", "Lakh MIDI", {MELODY: "notes", HARMONY: "chords by template"}, "CC BY 4.0", True, note=BY_CUES),
     DataSet("maestro", "MAESTRO v3", {DYNAMICS: "velocity, gate, rolls, pedal"}, "CC BY-NC-SA 4.0", False),
     DataSet("asap", "ASAP", {DYNAMICS: "the same, on annotated beats"}, "CC BY-NC-SA 4.0", False, "beats"),
     DataSet("groove", "Groove MIDI", {GROOVE: "all but the rule's", DYNAMICS: "accent, push, jitter"}, "CC BY 4.0", True),
@@ -51,7 +55,8 @@ SETS = (
     DataSet("pop909", "POP909", {HARMONY: "annotated chords", MELODY: "the track MELODY"}, "MIT", True, "beats, keys"),
     DataSet("billboard", "McGill Billboard", {HARMONY: "annotated chords"}, "CC0", True),
     DataSet("emopia", "EMOPIA", {MELODY: "notes given a quadrant", DYNAMICS: "velocity given a quadrant"}, "CC BY 4.0", True),
-    DataSet("music21", "music21's corpus", {MELODY: "human scores", HARMONY: "human scores"}, "per piece", True),
+    DataSet("music21", "music21's corpus", {MELODY: "human scores", HARMONY: "chords by template"}, "per piece, none that reserves use", True, note=BY_CUES),
+    DataSet("essen", "Essen folk songs in music21", {MELODY: "human scores"}, "non-commercial use", False, note=BY_CUES),
     DataSet("table", "your own CSV", {EMOTION: "valence, arousal"}, "yours", True),
 )
 BY_NAME = {row.name: row for row in SETS}
@@ -61,7 +66,7 @@ def load(name: str, path: Path | str) -> Collection:
     """Read a data set as it lies on disk.
 
     name     a row of SETS
-    path     the folder that its publisher's archive makes; for ``table`` the CSV, for ``music21`` also "installed"
+    path     the folder that its publisher's archive makes; for ``table`` the CSV, for ``music21`` and ``essen`` also "installed"
     returns  its items with their splits; files are found, not opened
     raises   DataSetError (a DataError) naming the path and the fix
     """

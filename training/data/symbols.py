@@ -18,6 +18,7 @@ PROFILES = np.array([
     [0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400],
     [0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330],
 ])  # fmt: skip
+LAST_BASS = 0.15  # of a correlation
 MEMORY_BEATS = 16  # of the notes by which a mood is judged
 
 
@@ -36,6 +37,27 @@ def key_of(weights: NDArray[np.floating]) -> tuple[int, int]:
     """(tonic, 1 major | -1 minor) whose profile correlates best with a chroma."""
     best = max((np.corrcoef(weights, np.roll(profile, tonic))[0, 1], tonic, mode) for profile, mode in zip(PROFILES, (1, -1), strict=True) for tonic in range(12))
     return best[1], best[2]
+
+
+def weights_of(notes: NDArray[np.void]) -> NDArray[np.float64]:
+    """(12,) chroma of notes by their length in beats."""
+    return chroma(notes["pitch"], notes["end_beat"] - notes["onset_beat"])
+
+
+def mode_of(weights: NDArray[np.floating], tonic: int) -> int:
+    """1 major or -1 minor on a tonic that is known."""
+    major, minor = (np.corrcoef(weights, np.roll(profile, tonic))[0, 1] for profile in PROFILES)
+    return 1 if major >= minor else -1
+
+
+def key_with_end(notes: NDArray[np.void]) -> tuple[int, int]:
+    """``key_of`` all notes, where a tonic that is also the last bass note wins over one that fits little better."""
+    weights = weights_of(notes)
+    ending = notes[notes["end_beat"] > notes["end_beat"].max() - 0.5]
+    last = int(ending["pitch"].min()) % 12
+    fits = [(np.corrcoef(weights, np.roll(profile, tonic))[0, 1] + LAST_BASS * (tonic == last), tonic, mode)
+            for profile, mode in zip(PROFILES, (1, -1), strict=True) for tonic in range(12)]  # fmt: skip
+    return max(fits)[1:]
 
 
 def mood_at(notes: NDArray[np.void], beat: float, mode: int) -> NDArray[np.float32]:
