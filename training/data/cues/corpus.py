@@ -1,0 +1,168 @@
+"""Make the corpus: clips in parallel, each whole or not at all, so that what was interrupted goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import kelly
+from kelly._rt.contract import CONTRACT_VERSION
+from kelly.whole import whole
+from training.data.cues import labels, render
+from training.data.cues.composer import Piece, compose
+from training.data.cues.grooves import grooves
+from training.data.cues.plan import MODES, draw
+from training.data.errors import DataSetError, MissingFileError
+from training.data.features import feature_hash, save
+
+HEAD = "corpus.json"
+SOURCES = ("cast.py", "plan.py", "progressions.py", "voices.py", "desk.py", "textures.py", "composer.py", "counterfactual.py", "render.py", "labels.py", "grooves.py")
+SF2, SF3 = Path("/usr/share/sounds/sf2"), Path("/usr/share/sounds/sf3")
+FONTS = {  # Debian's packages
+    SF2 / "FluidR3_GM.sf2": "fluid-soundfont-gm",
+    SF2 / "TimGM6mb.sf2": "timgm6mb-soundfont",
+    SF2 / "OPL-3_FM_128M.sf2": "opl3-soundfont",
+    SF3 / "MuseScore_General_Lite.sf3": "musescore-general-soundfont-small",
+}
+TRAINING_FONTS = tuple(FONTS)[:3]
+TEST_FONT = tuple(FONTS)[3]
+SHARES = (2, 2, 1)  # of the training fonts, as long as they are these: the chip is the odd one
+
+
+@lru_cache(maxsize=1)
+def composer_hash() -> str:
+    """What a clip depends on beside its seed, its soundfont and the front end."""
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        path = Path(__file__).parent / name
+        digest.update(path.read_bytes() if path.exists() else b"")
+    return digest.hexdigest()[:16]
+
+
+def head_of(seed: int, fonts: Sequence[Path], test_font: Path) -> dict[str, Any]:
+    """What all clips of a corpus share."""
+    return {
+        "corpus": "cues", "version": 1, "contract": CONTRACT_VERSION, "front_end": feature_hash(), "composer": composer_hash(),
+        "seed": seed, "soundfonts": [font.name for font in fonts], "test_soundfont": test_font.name,
+    }  # fmt: skip
+
+
+def place(root: Path, kind: str, index: int, suffix: str) -> Path:
+    return root / kind / f"{index:05d}{suffix}"
+
+
+def make(
+    root: Path, n_clips: int, seed: int = 0, fonts: Sequence[Path] = TRAINING_FONTS, test_font: Path = TEST_FONT, jobs: int | None = None,
+    keep_audio: bool = False, advance: Callable[[int], object] = lambda n: None,
+) -> int:
+    """Compose, render and label clips 0 .. n_clips - 1 below ``root``; those that are there already are left as they are.
+
+    fonts      soundfonts of training and validation clips
+    test_font  of test clips, and of no other
+    jobs       processes; None: one per processor
+    advance    called with the number of clips done since
+    returns    how many clips were made now
+    raises     DataSetError when the folder holds another corpus, MissingFileError for a soundfont that is not there
+    """
+    for font in (*fonts, test_font):
+        if not font.is_file():
+            raise MissingFileError(font, "not found", f"install a soundfont (Debian: apt install {FONTS.get(font, 'fluid-soundfont-gm')}) or name another")
+    if test_font.name in {font.name for font in fonts}:
+        raise DataSetError(test_font, "is a soundfont of training and of test clips", "name another for one of them")
+    head = head_of(seed, fonts, test_font)
+    told = root / HEAD
+    if told.exists():
+        before = json.loads(told.read_text(encoding="utf-8"))
+        changed = [f"{key} {before.get(key)} -> {value}" for key, value in head.items() if before.get(key) != value]
+        if changed:
+            raise DataSetError(root, f"holds another corpus ({'; '.join(changed)})", "give another folder, or empty this one")
+        n_clips = max(n_clips, before["clips"])
+    else:
+        write_json(told, {**head, "clips": 0})
+    waiting = [k for k in range(n_clips) if not place(root, "clips", k, ".json").exists()]
+    advance(n_clips - len(waiting))
+    work = [(str(root), seed, k, [str(f) for f in _weighted(fonts)], str(test_font), keep_audio) for k in waiting]
+    jobs = min(jobs or os.cpu_count() or 1, max(1, len(work)))
+    if jobs == 1:
+        for row in work:
+            make_clip(row)
+            advance(1)
+    else:
+        pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+        try:
+            for done in as_completed([pool.submit(make_clip, row) for row in work]):
+                done.result()
+                advance(1)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    write_json(told, {**head, "clips": n_clips})  # only now, so that a corpus that grows is whole at every moment
+    return len(work)
+
+
+def _weighted(fonts: Sequence[Path]) -> list[Path]:
+    if tuple(fonts) == TRAINING_FONTS:
+        return [font for font, share in zip(fonts, SHARES, strict=True) for _ in range(share)]
+    return list(fonts)
+
+
+def make_clip(work: tuple[str, int, int, list[str], str, bool]) -> int:
+    """One clip; its .json is written last and says that the rest is there."""
+    folder, seed, index, fonts, test_font, keep_audio = work
+    root, began = Path(folder), time.perf_counter()
+    piece = compose(draw(seed, index))
+    chosen = [Path(test_font)] if piece.plan.split == "test" else [Path(font) for font in fonts]
+    samples = render.render(piece, chosen)
+    features = kelly.extract_features(samples, render.RATE_HZ)
+    answers = labels.embedding(piece, features)
+    save(place(root, "features", index, ".npy"), features[: len(answers)].astype(np.float16))
+    save(place(root, "answers", index, ".npy"), answers.astype(np.float16))
+    save(place(root, "grooves", index, ".npy"), grooves(piece))
+    score = place(root, "scores", index, ".mid")
+    score.parent.mkdir(exist_ok=True)
+    with whole(score) as partial:
+        render.write_score(piece, partial)
+    if keep_audio:
+        import soundfile
+
+        audio = place(root, "audio", index, ".flac")
+        audio.parent.mkdir(exist_ok=True)
+        with whole(audio) as partial:
+            soundfile.write(partial, samples, render.RATE_HZ, format="FLAC")
+    clip = describe(piece)
+    clip |= {"soundfont": chosen[piece.plan.soundfont % len(chosen)].name, "rows": len(answers), "made_in_s": round(time.perf_counter() - began, 2)}
+    write_json(place(root, "clips", index, ".json"), clip)
+    return index
+
+
+def describe(piece: Piece) -> dict[str, Any]:
+    """Labels that are no rows: the plan, beats, chords, keys, sections."""
+    plan = piece.plan
+    per_bar, step = plan.meter[1], plan.beat_quarters
+    beats = [(round(float(piece.seconds(bar + k * step)), 4), int(k == 0)) for bar, _ in piece.bars for k in range(plan.meter[0])]
+    firsts = [float(piece.bars[piece.bars[:, 1] == k, 0].min()) for k in range(len(plan.sections))]
+    edges = [round(float(piece.seconds(quarter)), 4) for quarter in (*firsts, float(piece.bars[-1, 0]) + per_bar)]
+    return {
+        "index": plan.index, "song": plan.song, "split": plan.split, "kind": plan.kind, "length_s": round(piece.length_s, 3),
+        "meter": "6-8" if step == 1.5 else f"{plan.meter[0]}-4", "beats": beats,
+        "chords": [(round(float(piece.seconds(a)), 4), round(float(piece.seconds(b)), 4), *((c.root, c.quality) if c else (None, None))) for a, b, c in piece.chords],
+        "keys": [(edges[k], edges[k + 1], s.tonic, 1 if MODES[s.mode][1] > 0 else -1) for k, s in enumerate(plan.sections)],
+        "sections": [(edges[k], edges[k + 1], s.texture) for k, s in enumerate(plan.sections)],
+        "noise": [round(float(v), 4) for v in labels.noise_of(piece)], "plan": asdict(plan),
+    }  # fmt: skip
+
+
+def write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as partial:
+        partial.write_text(json.dumps(value), encoding="utf-8")
