@@ -12,6 +12,7 @@ import click
 
 from kelly.cli.console import table
 from kelly.cli.options import JSON, VOICE, console, options
+from kelly.cli.train_make import make
 from kelly.errors import BackendUnavailableError
 
 CHECK_SCHEMA, LIST_SCHEMA = "kelly.train.data.check/1", "kelly.train.data.list/1"
@@ -43,6 +44,9 @@ def command() -> None:
 @command.group("data")
 def data() -> None:
     """Look at data sets as they lie on disk."""
+
+
+data.add_command(make)
 
 
 @data.command("list")

@@ -218,4 +218,30 @@ def table(root):
     return write(root / "mine.csv", "\n".join(lines) + "\n")
 
 
-WRITERS = (deam, lakh, maestro, asap, groove, harmonix, pop909, billboard, emopia, music21, essen, table)
+def sines(score, soundfont, reverb):
+    """FluidSynth's place: a sine per note of what it would be given."""
+    from training.data.cues.render import RATE_HZ
+    from training.data.score import read_score
+
+    notes = read_score(score).notes
+    out = np.zeros(int((notes["end_s"].max() + 1) * RATE_HZ), np.float32)
+    for note in notes:
+        t = np.arange(int(note["onset_s"] * RATE_HZ), int(note["end_s"] * RATE_HZ)) / RATE_HZ
+        tone = np.sin(2 * np.pi * 440 * 2 ** ((note["pitch"] - 69) / 12) * t) * np.exp(-2 * (t - note["onset_s"]))
+        out[int(note["onset_s"] * RATE_HZ) : int(note["end_s"] * RATE_HZ)] += (0.1 * (note["velocity"] / 90) ** 2 * tone).astype(np.float32)
+    return out
+
+
+def cues(root):
+    """Six clips of the corpus that kelly makes, of every split, with sines for its sounds; a piece and its twin among them."""
+    from unittest import mock
+
+    from training.data.cues import corpus
+
+    fonts = [write(root.parent / name, "no sound") for name in ("one.sf2", "two.sf2")]
+    with mock.patch("training.data.cues.render.synthesise", sines):
+        corpus.make(root, (8, 9, 10, 30, 31, 50), 0, fonts[:1], fonts[1], jobs=1)
+    return root
+
+
+WRITERS = (deam, lakh, maestro, asap, groove, harmonix, pop909, billboard, emopia, music21, essen, cues, table)

@@ -22,13 +22,14 @@ from training.data.sets import SETS, load
 
 ITEMS = {
     "deam": 13, "lakh": 8, "maestro": 5, "asap": 2, "groove": 4, "harmonix": 2, "pop909": 12, "billboard": 12,
-    "emopia": 16, "music21": 16, "essen": 9, "table": 10,
+    "emopia": 16, "music21": 16, "essen": 9, "cues": 6, "table": 10,
 }  # fmt: skip
 LABELS = {
     "deam": {"valence", "arousal", "times_s", "valence_curve", "arousal_curve"}, "lakh": set(),
     "maestro": {"composer", "title", "year"}, "asap": {"beats", "maestro"}, "groove": {"style", "bpm", "kind", "meter"},
     "harmonix": {"beats", "segments", "bpm"}, "pop909": {"beats", "chords", "keys"}, "billboard": {"chords"},
     "emopia": {"quadrant"}, "music21": {"abc", "title", "tonic"}, "essen": {"abc", "title", "tonic"}, "table": {"times_s", "valence_curve", "arousal_curve"},
+    "cues": {"features", "answers", "grooves", "beats", "chords", "keys", "sections", "meter", "kind", "noise", "plan", "soundfont"},
 }  # fmt: skip
 
 

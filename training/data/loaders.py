@@ -10,6 +10,7 @@ from typing import Any
 
 from kelly._rt.contract import NET_NAMES
 from training.data import examples, features, scores
+from training.data.cues import teach
 from training.data.errors import DataSetError, SplitError
 from training.data.item import SPLITS, Collection, Corrupt, Item
 from training.data.sets import BY_NAME, EMOTION, load
@@ -115,9 +116,9 @@ def rated(found: Collection, cache: Path | None, advance: Callable[[int], object
     return made, list(corrupt.values())
 
 
+HUMAN = {EMOTION: {"deam": rated, "table": rated}, **scores.TEACHERS}
 TEACHERS: dict[str, dict[str, Callable[..., Made]]] = {
-    EMOTION: {"deam": rated, "table": rated},
-    **scores.TEACHERS,
+    net: {**HUMAN.get(net, {}), **({"cues": teach.TEACHERS[net]} if net in teach.TEACHERS else {})} for net in (*HUMAN, *teach.TEACHERS)
 }
 """THE table of who can show a net what."""
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from kelly.music.chord import Chord
-from training.data.cues.corpus import HEAD, place
+from training.data.cues.corpus import HEAD, indices, place
 from training.data.errors import DataSetError, LabelError, need, need_all
 from training.data.features import feature_hash
 from training.data.item import Collection, Item
@@ -34,15 +34,15 @@ def load(root: Path) -> Collection:
     told = need(root / HEAD, FIX)
     try:
         head = json.loads(told.read_text(encoding="utf-8"))
-        n_clips = int(head["clips"])
+        clips = indices(head["clips"])
     except (ValueError, KeyError, TypeError) as error:
         raise LabelError(told, f"not readable: {error!r}", FIX) from error
     if head.get("front_end") != feature_hash():
         raise DataSetError(root, f"its features were made by another front end ({head.get('front_end')}, here {feature_hash()})", "make it again with kelly train data make cues in an empty folder")
-    if not n_clips:
+    if not clips:
         raise DataSetError(root, "its making was interrupted before it had a clip", f"run it again, it goes on: {FIX}")
-    need_all([place(root, "clips", k, ".json") for k in range(n_clips)], f"run it again, it goes on: {FIX}")
-    items = tuple(_item(root, k) for k in range(n_clips))
+    need_all([place(root, "clips", k, ".json") for k in clips], f"run it again, it goes on: {FIX}")
+    items = tuple(_item(root, k) for k in clips)
     need_all([path for item in items for path in (item.labels["features"], item.labels["answers"], item.score) if path], FIX)
     return Collection("cues", root, items, official=True)
 

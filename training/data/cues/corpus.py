@@ -58,16 +58,22 @@ def head_of(seed: int, fonts: Sequence[Path], test_font: Path) -> dict[str, Any]
     }  # fmt: skip
 
 
+def indices(clips: int | Sequence[int]) -> Sequence[int]:
+    """0 .. n - 1, or what was given."""
+    return range(clips) if isinstance(clips, int) else clips
+
+
 def place(root: Path, kind: str, index: int, suffix: str) -> Path:
     return root / kind / f"{index:05d}{suffix}"
 
 
 def make(
-    root: Path, n_clips: int, seed: int = 0, fonts: Sequence[Path] = TRAINING_FONTS, test_font: Path = TEST_FONT, jobs: int | None = None,
+    root: Path, clips: int | Sequence[int], seed: int = 0, fonts: Sequence[Path] = TRAINING_FONTS, test_font: Path = TEST_FONT, jobs: int | None = None,
     keep_audio: bool = False, advance: Callable[[int], object] = lambda n: None,
 ) -> int:
-    """Compose, render and label clips 0 .. n_clips - 1 below ``root``; those that are there already are left as they are.
+    """Compose, render and label clips below ``root``; those that are there already are left as they are.
 
+    clips      how many, or the very indices; splits and kinds go by index (``SPLIT_CYCLE``, ``CYCLE``)
     fonts      soundfonts of training and validation clips
     test_font  of test clips, and of no other
     jobs       processes; None: one per processor
@@ -87,11 +93,12 @@ def make(
         changed = [f"{key} {before.get(key)} -> {value}" for key, value in head.items() if before.get(key) != value]
         if changed:
             raise DataSetError(root, f"holds another corpus ({'; '.join(changed)})", "give another folder, or empty this one")
-        n_clips = max(n_clips, before["clips"])
+        wanted = sorted({*indices(clips), *indices(before["clips"])})
     else:
+        wanted = sorted(indices(clips))
         write_json(told, {**head, "clips": 0})
-    waiting = [k for k in range(n_clips) if not place(root, "clips", k, ".json").exists()]
-    advance(n_clips - len(waiting))
+    waiting = [k for k in wanted if not place(root, "clips", k, ".json").exists()]
+    advance(len(wanted) - len(waiting))
     work = [(str(root), seed, k, [str(f) for f in _weighted(fonts)], str(test_font), keep_audio) for k in waiting]
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(work)))
     if jobs == 1:
@@ -106,7 +113,7 @@ def make(
                 advance(1)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    write_json(told, {**head, "clips": n_clips})  # only now, so that a corpus that grows is whole at every moment
+    write_json(told, {**head, "clips": len(wanted) if wanted == list(range(len(wanted))) else wanted})  # only now, so that a corpus that grows is whole at every moment
     return len(work)
 
 
