@@ -1,121 +1,103 @@
-"""The card beside each model: what it is, what it learned from, what it cannot do."""
+"""The card beside a trained net: what it learned, from what, how well beside what needs no net, what it cannot do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from kelly.nets.catalog import CONTRACT_VERSION, NetSpec
+from kelly._rt.contract import CONTRACT_VERSION, NetSpec
+from kelly.whole import whole
 
 CANNOT = {
     "emotionrecognizer": (
-        "It knows no more about feeling than the rule: a regression from seven cues (mode, onset rate, pitch, level,"
-        " articulation, brightness, tonal clarity).  It has never seen a listener's rating.",
-        "Instrument family, texture, harmonic rhythm, swing and ternary feel are not recognised: the rule leaves them"
-        " neutral (0; swing -1), and so does the net.",
-        "Trained on synthesised pieces at one sample rate and on walks through the front end's descriptors; no"
-        " recording was used.",
+        "Valence, arousal and tension are contrasts of four rated emotions (happy, sad, scary, peaceful: V = H + P - S - Sc,"
+        " A = H + Sc - S - P, T = Sc - P), as a regression over musical cues tells them (Eerola, Friberg & Bresin 2013); what a"
+        " piece means to somebody is not among those cues.",
+        "It tells music; speech, noise and a running tap get a mood all the same.",
     ),
     "melodytransformer": (
-        "It has never seen a tune written by a person.  Memory is there (an LSTM) but the rule has none, so none was"
-        " taught beyond the context it is given.",
         "It answers in degrees of the tonic; a wrong key from the tracker is a wrong key here.",
+        "It writes one eighth after the other: no shorter notes, no ornaments, and no plan beyond what its memory holds.",
     ),
     "harmonypredictor": (
-        "Its progressions are a table of common functional moves in major and minor; no corpus was counted.",
+        "Seven qualities on twelve roots; sixths, ninths and inversions are folded onto them.",
         "It has no memory beyond the two last roots: a loop of more chords is the tracker's business.",
     ),
-    "dynamicsengine": (
-        "It has never heard a performance.  It follows the player's level and shapes by metre and phrase, as the rule does.",
-    ),
-    "groovepredictor": (
-        "Four patterns, one per corner of the valence-arousal plane, mixed by mood; no drummer was recorded.",
-        "It knows only 4/4.",
-    ),
+    "dynamicsengine": ("It knows what was played, not why: no words, no structure beyond the phrase.",),
+    "groovepredictor": ("It knows only 4/4.", "It answers a bar at a time and does not remember the one before."),
 }
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How near the exported net comes to the rule on material it never saw.
+def write_card(
+    path: Path, spec: NetSpec, metadata: Mapping[str, Any], data: Mapping[str, Any], held_out: Mapping[str, Any], vector_error: float
+) -> None:
+    """Write CARD.md.
 
-    steps      compared
-    error      mean absolute difference per index
-    of_mean    the same for the training-free guess, the mean answer
-    explained  share of the rule's variance that the net explains, over all learned indices
-    top1       share of steps whose most probable index is the rule's; None where no distribution is answered
-    divergence mean Kullback-Leibler divergence from the rule, nats, of the net and of the mean answer
-    fields     share of the variance explained per field that varies at all; empty for distributions
+    metadata  as in the model file
+    data      as in data.json
+    held_out  the report; empty: it was not measured
     """
-
-    steps: int
-    error: float
-    of_mean: float
-    explained: float
-    top1: float | None = None
-    divergence: tuple[float, float] | None = None
-    fields: tuple[tuple[str, float], ...] = ()
-
-    @classmethod
-    def of(cls, spec: NetSpec, found: NDArray[np.float32], wanted: NDArray[np.float32]) -> Agreement:
-        """Compare answers (N, O) with the rule's, over the indices that were learned."""
-        parts = [(field.name, found[:, a:b], wanted[:, a:b]) for field in spec.output.fields for a, b in [(field.start, field.stop)]
-                 if field.teacher != "rule"]  # fmt: skip
-        learned = [i for i in range(spec.output.size) if i not in spec.output.rule_indices()]
-        found, wanted = found[:, learned], wanted[:, learned]
-        mean = wanted.mean(0)
-        explained = 1 - float(((found - wanted) ** 2).sum() / ((wanted - mean) ** 2).sum())
-        error, of_mean = float(np.abs(found - wanted).mean()), float(np.abs(wanted - mean).mean())
-        if spec.output.activation != "softmax":
-            fields = tuple(
-                (name, 1 - float(((a - b) ** 2).sum() / ((b - b.mean(0)) ** 2).sum())) for name, a, b in parts if b.std(0).max() > 1e-3
-            )
-            return cls(len(found), error, of_mean, explained, fields=fields)
-        top1 = float((found.argmax(1) == wanted.argmax(1)).mean())
-        pair = tuple(
-            float((wanted * np.log((wanted + 1e-9) / (guess + 1e-9))).sum(1).mean()) for guess in (found, mean[None])
-        )
-        return cls(len(found), error, of_mean, explained, top1, (pair[0], pair[1]))
-
-    @property
-    def text(self) -> str:
-        """One line."""
-        words = f"{self.steps} held-out steps, mean absolute difference to the rule {self.error:.4f}"
-        words += f" (mean answer {self.of_mean:.4f}), variance explained {self.explained:.3f}"
-        if self.divergence is not None and self.top1 is not None:
-            words += f", divergence {self.divergence[0]:.4f} nats (mean answer {self.divergence[1]:.3f})"
-            words += f", same first choice {100 * self.top1:.1f} %"
-        return words
+    with whole(path) as place:
+        place.write_text("\n".join([*_head(spec, metadata), *_data(metadata, data), *_figures(held_out), *_indices(spec, metadata, data), ""]), encoding="utf-8")
 
 
-def write_card(path: Path, spec: NetSpec, agreement: Agreement, command: str, taught: int, held_out: int) -> None:
-    """Write CARD.md."""
-    names = spec.output.index_names()
-    ruled = [f"{i} {names[i]}" for i in spec.output.rule_indices()]
+def _head(spec: NetSpec, metadata: Mapping[str, Any]) -> list[str]:
     layers = " -> ".join([str(spec.input.size), *(f"{kind} {size} {act}".strip() for kind, size, act in spec.layers)])
-    lines = [
-        f"# {spec.title}",
-        "",
-        "**Distilled from kelly's own fallback rule.**  These weights are the rule in another form, so that the whole"
-        " chain runs on real networks from the first day.  No music by people was used; training on data sets comes"
-        " later and replaces this file.",
-        "",
+    lines = [f"# {spec.title}", ""]
+    if metadata.get("quick"):
+        lines += ["**A smoke run: a few steps on little material, to see that everything runs.  Not for playing.**", ""]
+    if "beats_baseline" not in metadata:
+        lines += ["**Stopped before it was finished: nothing below was measured.**  `kelly train --resume` goes on.", ""]
+    elif not metadata["beats_baseline"]:
+        lines += [f"**It {metadata['verdict']}.**  So kelly plays by its rule instead, unless this net is switched on by name (`--enable {spec.name}`).", ""]
+    if metadata["synthetic"]:
+        lines += ["Trained on music that was composed, rendered and labelled by a program (`cues`): no recording of people, no rating by a person.", ""]
+    return [
+        *lines,
         f"- Layers: {layers}; {spec.parameters:,} parameters",
-        f"- In: `{spec.input.name}`; out: `{spec.output.name}` (kelly/_rt/contract.py, contract {CONTRACT_VERSION})",
-        f"- Made by: `{command}`",
-        f"- Material: {taught:,} sequences drawn by training/material.py, {held_out:,} more to choose the"
-        f" epoch, {held_out:,} more for the figure below",
-        f"- Agreement with the rule: {agreement.text}",
-        *([f"- Variance explained per field: {', '.join(f'{name} {share:.2f}' for name, share in agreement.fields)}"] if agreement.fields else []),
-        f"- Filled by the rule, not learned: {', '.join(ruled) if ruled else 'nothing'}",
-        "- Licence: MIT, as the rest of kelly",
-        "",
-        "## What it cannot do",
-        "",
-        *(f"- {line}" for line in CANNOT[spec.name]),
-        "",
+        f"- In: `{spec.input.name}`; out: `{spec.output.name}` (kelly/_rt/contract.py, contract {CONTRACT_VERSION}; features {metadata['feature_hash']})",
+        f"- Made by: `{metadata['created_by']}`, commit {metadata['commit'] or 'unknown'}, {metadata['epochs']} epochs",
+        f"- Licence: {metadata['licence']}",
     ]
-    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _data(metadata: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+    rows = ["", "## Learned from", "", "| set | train | validation | test | licence |", "|---|---|---|---|---|"]
+    for name, row in data["sets"].items():
+        rows.append(f"| {name} | {row['items']['train']:,} | {row['items']['validation']:,} | {row['items']['test']:,} | {row['licence']} |")
+    sizes = data["sequences"]
+    rows += ["", "Sequences that begin from reset: " + ", ".join(f"{split} {one['pieces']:,} ({one['steps']:,} steps)" for split, one in sizes.items())
+             + f"; left out as corrupt: {len(data['corrupt'])}.  No song is in two of them; validation chose the epoch, test was looked at once."]  # fmt: skip
+    return rows
+
+
+def _figures(held_out: Mapping[str, Any]) -> list[str]:
+    if not held_out:
+        return []
+    names = list(dict.fromkeys(key for row in held_out["measures"] for key, value in row.items() if isinstance(value, list) and key != "gain"))
+    lines = [
+        "", "## On held-out pieces", "",
+        f"{held_out['sequences']:,} sequences of {held_out['songs']:,} songs, {held_out['steps']:,} steps; the file in this folder, run by kelly."
+        "  In brackets 95 % intervals, by resampling whole sequences; \"better by\" is paired.", "",
+        f"| measure | {' | '.join(names)} | better than | by |", f"|---|{'---|' * len(names)}---|---|",
+    ]  # fmt: skip
+    for row in held_out["measures"]:
+        cells = [_number(row[name], name == "net") if name in row else "" for name in names]
+        lines.append(f"| {row['measure']} | {' | '.join(cells)} | {row['against']} | {_number(row['gain'], True)} |")
+    return [*lines, "", f"Verdict: {held_out['verdict']}."]
+
+
+def _number(figure: list[float], whole_: bool) -> str:
+    return f"{figure[0]:.3f} [{figure[1]:.3f}, {figure[2]:.3f}]" if whole_ else f"{figure[0]:.3f}"
+
+
+def _indices(spec: NetSpec, metadata: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+    names = spec.output.index_names()
+    ruled = [f"{i} {names[i]}" for i in metadata["rule_indices"]]
+    lines = ["", "## What it cannot do", "", *(f"- {line}" for line in CANNOT[spec.name])]
+    lines.append(f"- Filled by the rule, not learned: {', '.join(ruled) if ruled else 'nothing'}.")
+    unknown = [f"{i} {names[i]}" for i in metadata.get("unknown_indices", [])]
+    if unknown:
+        lines.append(f"- Not known, and said to be unknown rather than guessed: {', '.join(unknown)}.")
+    return lines

@@ -24,7 +24,7 @@ from kelly.nets.export import export_model
 from kelly.nets.load import load_network
 from kelly.nets.validate import validate_model
 from training import material
-from training.card import Agreement, write_card
+from training.agreement import Agreement, write_card
 from training.material import Material
 from training.student import Student, detached, run
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from kelly.cli import train_nets
 from kelly.cli.console import table
 from kelly.cli.options import JSON, VOICE, console, options
 from kelly.cli.train_make import make
@@ -36,9 +37,29 @@ def training(module: str) -> Any:
     return import_module(f"training.{module}")
 
 
-@click.group("train")
+class DefaultGroup(click.Group):
+    """A group whose first word, where it is none of its commands, belongs to the command that trains."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [train_nets.command.name or "", *args]
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        click.Command.format_options(train_nets.command, click.Context(train_nets.command, parent=ctx), formatter)
+        self.format_commands(ctx, formatter)
+
+
+@click.group("train", cls=DefaultGroup, subcommand_metavar="NET|all [OPTIONS] | COMMAND [ARGS]...")
 def command() -> None:
-    """Train the nets, and look at what they would learn from."""
+    """Train one of the five nets, or all; and look at what they would learn from.
+
+    Every figure stands beside a baseline on the same held-out pieces. Ctrl-C at any time leaves a checkpoint, plots and
+    a model; --resume RUN goes on. What is made plays with `kelly live --models RUN`.
+    """
+
+
+command.add_command(train_nets.command)
 
 
 @command.group("data")

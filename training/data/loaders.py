@@ -60,6 +60,23 @@ def create_data_loaders(
     returns       Loaders; an unreadable file is left out and listed
     raises        DataSetError for a set that is damaged, or that does not teach the net; SplitError for an empty split
     """
+    shown, counts, corrupt = collect(net, sets, cache=cache, advance=advance, executor=executor)
+    loaders = [_loader(net, [example for _, example in shown[split]], batch_size, window_steps or WINDOW_STEPS[net], seed, split == "train") for split in SPLITS]
+    return Loaders(*loaders, counts, corrupt)
+
+
+def collect(
+    net: str,
+    sets: Mapping[str, Path | str],
+    *,
+    cache: Path | None = None,
+    advance: Callable[[int], object] = lambda n: None,
+    executor: Executor | None = None,
+) -> tuple[dict[str, list[tuple[Item, Any]]], dict[str, dict[str, int]], tuple[Corrupt, ...]]:
+    """What a net is shown of a mixture of sets: (item, example) per split, items per set and split, what was left out.
+
+    arguments, raises  as create_data_loaders
+    """
     if net not in NET_NAMES:
         raise DataSetError(net, "no net is called so", f"the five are {', '.join(NET_NAMES)}")
     for name in sets:
@@ -67,7 +84,7 @@ def create_data_loaders(
             able = ", ".join(TEACHERS.get(net, {})) or "none yet"
             raise DataSetError(name, f"has no examples for {net}", f"sets that have: {able}")
     collections = mix([load(name, path) for name, path in sets.items()])
-    shown: dict[str, list[examples.Example | scores.ScoreExample]] = {split: [] for split in SPLITS}
+    shown: dict[str, list[tuple[Item, Any]]] = {split: [] for split in SPLITS}
     corrupt = [fault for found in collections for fault in found.corrupt]
     counts: dict[str, dict[str, int]] = {}
     for found in collections:
@@ -75,13 +92,12 @@ def create_data_loaders(
         corrupt += faults
         counts[found.name] = {split: sum(item.split == split for item, _ in made) for split in SPLITS}
         for item, example in made:
-            shown[item.split].append(example)
+            shown[item.split].append((item, example))
     empty = [split for split in SPLITS if not shown[split]]
     if empty:
         where = ", ".join(str(path) for path in sets.values())
         raise SplitError(where, f"nothing to show in {' and '.join(empty)}", "add a set, or items to this one")
-    loaders = [_loader(net, shown[split], batch_size, window_steps or WINDOW_STEPS[net], seed, split == "train") for split in SPLITS]
-    return Loaders(*loaders, counts, tuple(corrupt))
+    return shown, counts, tuple(corrupt)
 
 
 def mix(collections: list[Collection]) -> list[Collection]:

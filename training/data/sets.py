@@ -60,7 +60,34 @@ SETS = (
     DataSet("cues", "cues, made here", {EMOTION: "all but dominance and the errors", **dict.fromkeys((MELODY, HARMONY, GROOVE), "composed here")}, "ours", True, "beats, keys, chords, counterfactuals"),
     DataSet("table", "your own CSV", {EMOTION: "valence, arousal"}, "yours", True),
 )
+INSTALLED = ("music21", "essen")
+"""Sets that a Python package brings."""
 BY_NAME = {row.name: row for row in SETS}
+
+
+FOLDERS = {
+    "deam": ("DEAM",), "lakh": ("lmd_full", "lmd_matched"), "maestro": ("maestro-v3.0.0",), "asap": ("asap-dataset", "asap-dataset-master"),
+    "groove": ("groove",), "harmonix": ("harmonixset", "harmonixset-main", "harmonixset-master"), "pop909": ("POP909", "POP909-Dataset-master/POP909"),
+    "billboard": ("McGill-Billboard",), "emopia": ("EMOPIA_2.2", "EMOPIA_2.1", "EMOPIA_1.0", "EMOPIA"),
+}  # fmt: skip
+"""What the publishers' archives unpack to."""
+
+
+def place_of(name: str, base: Path) -> Path | str:
+    """Where a set lies below a folder of sets; music21's own scores, where they are installed.
+
+    raises  MissingFileError naming the folders that were looked for
+    """
+    if name not in BY_NAME:
+        load(name, base)  # says which are known
+    names = (*FOLDERS.get(name, ()), name)
+    for folder in names:
+        if (base / folder).exists():
+            return base / folder
+    if name in INSTALLED:
+        return "installed"
+    fix = "give --datasets-dir DIR, or --datasets NAME=PATH"
+    raise MissingFileError(base / names[0], f"not found, nor {', '.join(names[1:])} beside it" if len(names) > 1 else "not found", f"{fix} for {BY_NAME[name].title}")
 
 
 def load(name: str, path: Path | str) -> Collection:

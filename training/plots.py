@@ -1,0 +1,71 @@
+"""A run in pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kelly.whole import whole
+
+COLOURS = {"net": "#1b6ca8", "rule": "#9a9a9a"}
+OTHERS = ("#d98c3f", "#6aa56a", "#b06fa8", "#c6b84b")
+MOST_MEASURES = 24
+
+
+def _figure(columns: int, width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, columns, squeeze=False)[0]
+
+
+def _save(figure: Any, path: Path) -> None:
+    with whole(path) as place:
+        figure.savefig(place, format="png", dpi=110)
+
+
+def curves(path: Path, net: str, history: Sequence[dict[str, float]]) -> None:
+    """Loss on training and validation pieces, epoch by epoch, the kept one marked."""
+    figure, (axis,) = _figure(1, 7, 4)
+    epochs = [row["epoch"] for row in history]
+    axis.plot(epochs, [row["loss"] for row in history], "o-", color=OTHERS[0], label="training, with noise and dropout")
+    axis.plot(epochs, [row["validation"] for row in history], "o-", color=COLOURS["net"], label="validation")
+    if history:
+        best = min(history, key=lambda row: row["validation"])
+        axis.plot([best["epoch"]], [best["validation"]], "o", ms=11, mfc="none", mec="black", label=f"kept: epoch {best['epoch']:.0f}")
+        axis.legend(frameon=False)
+    axis.set_xlabel("epoch")
+    axis.set_ylabel("loss")
+    axis.set_title(f"{net}: {len(history)} epochs")
+    axis.grid(alpha=0.25)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    _save(figure, path)
+
+
+def measures(path: Path, net: str, report: dict[str, Any]) -> None:
+    """Every measure of the net beside its baselines, with intervals; one panel per direction of better."""
+    rows = report["measures"][:MOST_MEASURES]
+    panels = [(words, part) for words, want in (("more is better", "more"), ("less is better", "less")) if (part := [row for row in rows if row["better"] == want])]
+    figure, axes = _figure(len(panels), 7 * len(panels), 1.2 + 0.42 * max(len(part) for _, part in panels))
+    for axis, (words, part) in zip(axes, panels, strict=True):
+        names = list(dict.fromkeys(key for row in part for key in row if isinstance(row[key], list) and key != "gain"))
+        others = iter(OTHERS)
+        for place, name in enumerate(names):
+            colour = COLOURS.get(name) or next(others)
+            shown = [(k, row[name]) for k, row in enumerate(part) if name in row]
+            value = [figure_[0] for _, figure_ in shown]
+            spans = [[max(0.0, f[0] - f[1]) for _, f in shown], [max(0.0, f[2] - f[0]) for _, f in shown]]
+            where = [k + 0.7 * (place / max(1, len(names) - 1) - 0.5) for k, _ in shown]
+            axis.errorbar(value, where, xerr=spans, fmt="o", ms=5 if name == "net" else 3.5, color=colour, label=name, capsize=2)
+        axis.set_yticks(range(len(part)), [row["measure"] for row in part], fontsize=8)
+        axis.invert_yaxis()
+        low = min((row[name][0] for row in part for name in names if name in row), default=0.0)
+        axis.set_xlim(left=max(low - 0.1, -1.0) if words.startswith("more") else None)
+        axis.grid(axis="x", alpha=0.25)
+        axis.set_title(words, fontsize=9)
+    axes[0].legend(frameon=False, fontsize=8, loc="best")
+    figure.suptitle(f"{net} on {report['sequences']} held-out sequences, 95 % intervals")
+    _save(figure, path)
