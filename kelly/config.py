@@ -100,11 +100,13 @@ class ModelsConfig:
     path      folder with the five nets, or several joined as in PATH; "" searches as usual
     strict    a missing or broken net is an error instead of a labelled fallback
     disabled  nets that are off
+    enabled   nets that answer even where their file says that the rule is better
     """
 
     path: str = ""
     strict: bool = False
     disabled: tuple[str, ...] = ()
+    enabled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +318,7 @@ SETTINGS = (
     Setting("models.path", "models", _text(), env="KELLY_MODELS_PATH"),
     Setting("models.strict", "strict_models", _switch),
     Setting("models.disabled", "disable", _names),
+    Setting("models.enabled", "enable", _names),
     Setting("engine.arithmetic", "arithmetic", _text(choices=ARITHMETICS)),
     Setting("engine.look_ahead_ms", "look_ahead", _number(5, 500)),
     Setting("engine.latency_ms", "latency_ms", _number(0, 500)),

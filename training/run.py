@@ -357,6 +357,19 @@ def mood_error(order: Order) -> np.ndarray | None:
     return np.array([np.nan if value is None else value for value in errors], np.float32)
 
 
+def chosen_device(name: str) -> str:
+    """A GPU where there is one, unless told otherwise.
+
+    raises  RunError for a device that is not there
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if not there[name]:
+        raise RunError(f"--device {name}: PyTorch finds none here; available: {', '.join(device for device, found in there.items() if found)}")
+    return name
+
+
 def commit() -> str:
     """The commit of this checkout, "+" when files differ from it; "" outside one."""
     root = Path(__file__).resolve().parents[1]

@@ -197,7 +197,7 @@ def midi(config: Config) -> list[Line]:
 def nets(config: Config) -> list[Line]:
     import kelly
 
-    five = kelly.MultiModelProcessor(config.models.path or None, arithmetic=config.engine.arithmetic)
+    five = kelly.MultiModelProcessor(config.models.path or None, arithmetic=config.engine.arithmetic, insisted=config.models.enabled)
     lines = []
     for slot in five.slots:
         if slot.source == "model":

@@ -18,7 +18,7 @@ SCHEMA = "kelly.models/1"
 def command(action: str, **flags: Any) -> int:
     """List the five nets and the files that would answer for them.
 
-    A net without a usable file is answered by its rule, and the reason is given.
+    A net without a usable file, or one that does not beat its baseline, is answered by its rule, and the reason is given.
     """
     import logging
 
@@ -31,17 +31,24 @@ def command(action: str, **flags: Any) -> int:
 
     config = settings(flags)
     enabled = [name for name in NET_NAMES if name not in config.models.disabled]
-    processor = MultiModelProcessor(config.models.path or None, enabled, config.models.strict, config.engine.arithmetic)
+    processor = MultiModelProcessor(config.models.path or None, enabled, config.models.strict, config.engine.arithmetic, config.models.enabled)
     slots = [processor.slot(name) for name in NET_NAMES]
     if voice.json:
-        fields = ("name", "source", "reason", "nbytes", "sha256", "latency_us", "vector_error", "taught_by", "enabled")
+        fields = ("name", "source", "reason", "nbytes", "sha256", "latency_us", "vector_error", "taught_by", "enabled", "beaten")
         found = [{"path": str(slot.path) if slot.path else None} | {name: getattr(slot, name) for name in fields} for slot in slots]
         folders = [str(folder) for folder in search_path(config.models.path or None).folders]
         voice.report(SCHEMA, {"folders": folders, "nets": found})
         return 0
     rows = [
-        (slot.name, slot.source, round(slot.nbytes / 1024), round(slot.latency_us, 1), slot.taught_by or slot.reason, slot.path or "-")
+        (slot.name, slot.source, round(slot.nbytes / 1024), round(slot.latency_us, 1), why(slot), slot.path or "-")
         for slot in slots
     ]
     voice.data(table(("net", "answers", "KB", "us a step", "taught by, or why not", "file"), rows))
     return 0
+
+
+def why(slot: Any) -> str:
+    """What it learned from, and where its rule answers for it the reason."""
+    if slot.spare is not None:
+        return f"{slot.taught_by}; does not beat its baseline"
+    return str(slot.taught_by or slot.reason)

@@ -55,6 +55,7 @@ MODELS = (
     click.option("--models", metavar="FOLDER", help="Where the five nets are."),
     click.option("--strict-models", is_flag=True, default=None, help="Exit 4 when a net is missing or broken."),
     click.option("--disable", metavar="NET", multiple=True, help="Switch a net off. Repeatable."),
+    click.option("--enable", metavar="NET", multiple=True, help="Take a net even if its card says that the rule is better. Repeatable."),
     *(
         click.option(f"--no-{name}", f"no_{name}", is_flag=True, help=f"The same as --disable {name}.")
         for name in NET_NAMES
@@ -131,9 +132,9 @@ def check(config: Config) -> None:
     from kelly.music.chord import chords_by_beat, parse_progression
     from kelly.music.scale import parse_key
 
-    for name in config.models.disabled:
+    for setting, name in [(setting, name) for setting in ("disabled", "enabled") for name in getattr(config.models, setting)]:
         if name not in NET_NAMES:
-            origin = config.origins.get("models.disabled", "models.disabled")
+            origin = config.origins.get(f"models.{setting}", f"models.{setting}")
             raise ConfigError(f"{origin}: no net is called {name!r}; the nets are {', '.join(NET_NAMES)}{did_you_mean(name, NET_NAMES)}")
     try:
         where = config.origins.get("music.key", "key")

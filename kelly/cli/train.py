@@ -52,7 +52,7 @@ class DefaultGroup(click.Group):
 
 @click.group("train", cls=DefaultGroup, subcommand_metavar="NET|all [OPTIONS] | COMMAND [ARGS]...")
 def command() -> None:
-    """Train one of the five nets, or all; and look at what they would learn from.
+    """Train the nets, and look at what they would learn from.
 
     Every figure stands beside a baseline on the same held-out pieces. Ctrl-C at any time leaves a checkpoint, plots and
     a model; --resume RUN goes on. What is made plays with `kelly live --models RUN`.

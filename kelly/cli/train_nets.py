@@ -95,7 +95,7 @@ def command(nets: list[str], **flags: Any) -> int:
         told[net] = settings.read(net, path, **changes)
     output = resume or Path(flags["output"] or f"runs/{nets[0] if len(nets) == 1 else 'all'}-{datetime.now():%Y%m%d-%H%M%S}")
     order = run.Order(
-        told, sets, output, shlex.join(["kelly", *sys.argv[1:]]), chosen_device(before["device"] if before else flags["device"]),
+        told, sets, output, shlex.join(["kelly", *sys.argv[1:]]), run.chosen_device(before["device"] if before else flags["device"]),
         resume is not None, quick, Path(flags["cache"]) if flags["cache"] else None,
     )  # fmt: skip
     with stopping() as stopped:
@@ -126,21 +126,6 @@ def places(flags: dict[str, Any], voice: Console) -> dict[str, Path | str]:
 
 def spoken(sets: dict[str, Any]) -> str:
     return ", ".join(f"{name} in {path}" for name, path in sets.items())
-
-
-def chosen_device(name: str) -> str:
-    """A GPU where there is one, unless told otherwise.
-
-    raises  ConfigError for a device that is not there
-    """
-    import torch
-
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return next(device for device in ("cuda", "mps", "cpu") if there[device])
-    if not there[name]:
-        raise ConfigError(f"--device {name}: PyTorch finds none here; available: {', '.join(device for device, found in there.items() if found)}")
-    return name
 
 
 @contextmanager

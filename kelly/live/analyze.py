@@ -155,6 +155,7 @@ def _worker(source: FileSource, config: Config) -> tuple[Worker, Ring, dict[str,
         enabled=[name for name in NET_NAMES if name not in config.models.disabled],
         strict=config.models.strict,
         arithmetic=config.engine.arithmetic,
+        insisted=config.models.enabled,
     )
     slots = {name: processor.slot(name) for name in NET_NAMES}
     ticks = Ring(dtype("tick"), TICKS)

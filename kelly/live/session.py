@@ -707,5 +707,6 @@ def _load(config: Config) -> MultiModelProcessor:
         enabled=[name for name in NET_NAMES if name not in config.models.disabled],
         strict=config.models.strict,
         arithmetic=config.engine.arithmetic,
+        insisted=config.models.enabled,
     )
 

@@ -1,7 +1,8 @@
 """The five nets as one: what each was loaded from, what stands in for it, and a run through all of them.
 
-A net whose file is missing, broken, of other sizes or of another contract is answered by its rule;
-its slot says so and why, and the log says it at WARNING.  Nothing here stops a performance, unless
+A net whose file is missing, broken, of other sizes or of another contract is answered by its rule, and so is
+one whose file says that it does not beat its baseline, until it is switched on by name; its slot says so and why, and
+the log says it at WARNING.  Nothing here stops a performance, unless
 ``strict`` asks for that.
 """
 
@@ -98,6 +99,8 @@ class Slot:
     latency_us    median time of one step, measured at load
     vector_error  largest difference to the embedded test vectors; None when the file has none
     taught_by     what the file says it learned from
+    beaten        what is said of a file that says it does not beat its baseline; "" of another
+    spare         the Network of such a file, while it is not switched on by name
     """
 
     name: str
@@ -111,7 +114,14 @@ class Slot:
     vector_error: float | None = None
     taught_by: str = ""
     enabled: bool = True
+    beaten: str = ""
+    spare: Any = None
     load_reason: str = field(default="", repr=False)
+
+    def insist(self) -> None:
+        """Take the spare network."""
+        if self.spare is not None:
+            self.network, self.spare, self.load_reason = self.spare, None, ""
 
     def describe(self) -> str:
         """The slot's line of the load log."""
@@ -145,6 +155,7 @@ class MultiModelProcessor:
     enabled     names of the nets that are on; None: all
     strict      raise ModelError for the first net that can't be loaded, instead of falling back
     arithmetic  as for load_network
+    insisted    names of nets that answer even where their file says that the rule is better; None: none
     raises      ModelError when strict; KeyError for a name that is no net; ConfigError for another arithmetic;
                 BackendUnavailableError where no engine is built
     thread      [main]; not for two threads at once, take clones
@@ -156,12 +167,13 @@ class MultiModelProcessor:
         enabled: Iterable[str] | None = None,
         strict: bool = False,
         arithmetic: str = "eigen",
+        insisted: Iterable[str] | None = None,
     ) -> None:
         check_arithmetic(arithmetic)
         self.search = search_path(models)
         self.arithmetic = arithmetic
-        names = set(NET_NAMES if enabled is None else enabled)
-        for name in names:
+        names, chosen = set(NET_NAMES if enabled is None else enabled), set(insisted or ())
+        for name in names | chosen:
             net_spec(name)
         self._slots: dict[str, Slot] = {}
         self._rules: dict[str, Rule] = {}
@@ -169,9 +181,9 @@ class MultiModelProcessor:
         for name in NET_NAMES:
             slot = load_slot(name, self.search, strict, arithmetic)
             self._slots[name], self._rules[name] = slot, Rule(name)
-            if slot.network is not None:
-                self._ruled[name] = RuledNetwork(name, slot.network)
-            self.set_model_enabled(name, name in names)
+            if name in chosen:
+                slot.insist()
+            self._switch(name, name in names)
             log.log(logging.WARNING if slot.source == "fallback" else logging.INFO, "%s", slot.describe())
         give_memory_back()
 
@@ -206,8 +218,18 @@ class MultiModelProcessor:
         return twin
 
     def set_model_enabled(self, name: str, enabled: bool) -> None:
-        """Switch a net on or off; off, its rule answers, labelled "off".  Both start from reset."""
+        """Switch a net on or off; off, its rule answers, labelled "off".  Both start from reset.
+
+        Switched on, a net answers even where its file says that it does not beat its baseline.
+        """
+        if enabled:
+            self.slot(name).insist()
+        self._switch(name, enabled)
+
+    def _switch(self, name: str, enabled: bool) -> None:
         slot = self.slot(name)
+        if slot.network is not None and name not in self._ruled:
+            self._ruled[name] = RuledNetwork(name, slot.network)
         slot.enabled = bool(enabled)
         source = "off" if not enabled else "model" if slot.network is not None else "fallback"
         if source != slot.source:
@@ -273,6 +295,8 @@ def load_slot(name: str, search: SearchPath, strict: bool = False, arithmetic: s
         if slot.path is None:
             raise ModelError(search.why_missing(name))
         _fill_slot(slot, arithmetic)
+        if slot.beaten:
+            slot.network, slot.spare, slot.source, slot.load_reason = None, slot.network, "fallback", slot.beaten
     except BackendUnavailableError:
         raise
     except Exception as error:  # on a stage, whatever a file does to the loader ends in the fallback
@@ -316,6 +340,8 @@ def _fill_slot(slot: Slot, arithmetic: str) -> None:
     slot.latency_us = step_latency_us(network)
     slot.nbytes, slot.taught_by = network.nbytes, str(model.metadata.get("taught_by", ""))
     slot.network, slot.source = network, "model"
+    if model.metadata.get("beats_baseline") is False:
+        slot.beaten = f"{path}: does not beat its baseline, so the rule answers; --enable {slot.name} takes it all the same"
 
 
 def vector_error(network: Any, model: Model) -> float | None:
