@@ -132,7 +132,7 @@ def check(config: Config) -> None:
     from kelly.music.chord import chords_by_beat, parse_progression
     from kelly.music.scale import parse_key
 
-    for setting, name in [(setting, name) for setting in ("disabled", "enabled") for name in getattr(config.models, setting)]:
+    for setting, name in [*(("disabled", name) for name in config.models.disabled), *(("enabled", name) for name in config.models.enabled)]:
         if name not in NET_NAMES:
             origin = config.origins.get(f"models.{setting}", f"models.{setting}")
             raise ConfigError(f"{origin}: no net is called {name!r}; the nets are {', '.join(NET_NAMES)}{did_you_mean(name, NET_NAMES)}")
