@@ -1,7 +1,7 @@
 """Settings: frozen dataclasses, filled from flags, environment and TOML files in one function.
 
 Precedence, highest first: flag, ``KELLY_*`` variable, ``./kelly.toml`` (or the file that ``--config``
-names), the user's own ``kelly.toml``, default.  ``Config.origins`` says for every setting which of
+names), the user's own ``kelly.toml``, default; a preset stands just below the place that names it.  ``Config.origins`` says for every setting which of
 them it came from.  Musical text (keys, chords) stays text here; ``kelly.music`` reads it.
 
 Adding a setting is a field of a dataclass and a row of SETTINGS.
@@ -22,10 +22,12 @@ from typing import Any
 
 from kelly.controls import CONTROLS
 from kelly.errors import ConfigError
+from kelly.presets import find_preset
 
 FILE_NAME = "kelly.toml"
 DEFAULT_CHANNELS: Mapping[str, int] = MappingProxyType({"chords": 1, "melody": 2, "bass": 3, "drums": 10, "counter": 4, "pad": 5})
 LATER_PARTS = ("counter", "pad")
+FEELINGS = ("valence", "arousal", "tension", "emotion", "chord")
 ARITHMETICS = ("eigen", "stl", "xsimd", "fast", "int16", "int8")
 
 
@@ -58,6 +60,9 @@ class MidiConfig:
     controls  action -> control, such as {"freeze": "CC 21", "tap": "note 36"}; an action that is missing keeps its own
     channels  MIDI channel per part, 1..16, no two alike
     programs  General MIDI program per part, 0..127 as on the wire; a missing part keeps its own
+    parts     whether a part plays from the start, such as {"bass": false}; a missing part does
+    ranges    lowest and highest note of a part, such as {"melody": "60-84"}, an octave at least; a missing part keeps its own
+    cc        feeling -> controller that tells it, such as {"valence": "20", "chord": "CC 24 on channel 5"}; else channel 16
     """
 
     output: str = "auto"
@@ -65,6 +70,9 @@ class MidiConfig:
     controls: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     channels: Mapping[str, int] = field(default_factory=lambda: DEFAULT_CHANNELS)
     programs: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    parts: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
+    ranges: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    cc: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ class MusicConfig:
     seed       of every random draw, 0..2**63-1
     mood       words that drive the nets in the recognizer's place, such as "calm, a little sad"; "" listens
     intent     a TOML file with a mood or a way from one to another; "" for none
+    preset     a named file of settings (`kelly presets`), which stands just below the place that names it; "" for none
     """
 
     key: str = "auto"
@@ -87,6 +96,7 @@ class MusicConfig:
     seed: int = 0
     mood: str = ""
     intent: str = ""
+    preset: str = ""
 
     @property
     def beats_per_bar(self) -> int:
@@ -127,6 +137,16 @@ class EngineConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OscConfig:
+    """Who is told by OSC what is felt and heard.
+
+    to  "HOST:PORT", or a port of this machine's own loopback; "" for nobody
+    """
+
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordConfig:
     """What is kept.
 
@@ -157,6 +177,7 @@ class Config:
     models: ModelsConfig = field(default_factory=ModelsConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
+    osc: OscConfig = field(default_factory=OscConfig)
     controls: Any = field(default_factory=ControlsConfig)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -233,26 +254,41 @@ def _names(value: Any, textual: bool) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _parts(low: int, high: int) -> Reader:
-    number = _number(low, high, whole=True)
-
-    def read(value: Any, textual: bool) -> dict[str, int]:
+def _parts(entry: Reader, noun: str = "part", names: tuple[str, ...] = tuple(DEFAULT_CHANNELS), form: str = "PART=N") -> Reader:
+    def read(value: Any, textual: bool) -> dict[str, Any]:
         if textual and isinstance(value, str):
-            value = [item for item in re.split(r"[,\s]+", value) if item]
+            value = [item for item in re.split(r"\s*,\s*|\s+(?=\w+=)", value.strip()) if item]
         if isinstance(value, list | tuple) and textual:
             pairs = [str(item).partition("=") for item in value]
             if bad := [item for item, pair in zip(value, pairs, strict=True) if not pair[1]]:
-                raise ValueError(f"expected PART=N, found {bad[0]!r}")
-            value = {name: text for name, _, text in pairs}
+                raise ValueError(f"expected {form}, found {bad[0]!r}")
+            value = {name.strip(): text.strip() for name, _, text in pairs}
         if not isinstance(value, Mapping):
-            raise ValueError(f"expected a table of parts, found {_kind(value)}")
+            raise ValueError(f"expected a table of {noun}s, found {_kind(value)}")
         for name in value:
-            if name not in DEFAULT_CHANNELS:
-                parts = tuple(DEFAULT_CHANNELS)
-                raise ValueError(f"no part is called {name!r}; the parts are {', '.join(parts)}{did_you_mean(name, parts)}")
-        return {name: number(item, textual) for name, item in value.items()}
+            if name not in names:
+                raise ValueError(f"no {noun} is called {name!r}; the {noun}s are {', '.join(names)}{did_you_mean(name, names)}")
+        return {name: entry(item, textual) for name, item in value.items()}
 
     return read
+
+
+def _range(value: Any, textual: bool) -> str:
+    """ "60-84": an octave at least, within 0..127."""
+    found = re.fullmatch(r"\s*(\d{1,3})\s*-\s*(\d{1,3})\s*", value) if isinstance(value, str) else None
+    if found is None or not 0 <= int(found[1]) <= int(found[2]) - 11 <= 116:
+        raise ValueError(f"expected LOWEST-HIGHEST, such as 60-84, at least an octave within 0..127, found {value!r}")
+    return f"{int(found[1])}-{int(found[2])}"
+
+
+def _controller(value: Any, textual: bool) -> str:
+    """ "20", 20 or "CC 20 on channel 5" -> the last form; channel 16 where none is said."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    found = re.fullmatch(r"\s*(?:cc\s*)?(\d{1,3})(?:\s+on\s+channel\s+(\d{1,2}))?\s*", text, re.IGNORECASE) if isinstance(text, str) else None
+    channel = int(found[2] or 16) if found else 0
+    if found is None or int(found[1]) > 119 or not 1 <= channel <= 16:
+        raise ValueError(f"expected a controller from 0 to 119, such as 20 or 'CC 20 on channel 5', found {value!r}")
+    return f"CC {int(found[1])} on channel {channel}"
 
 
 def _controls(value: Any, textual: bool) -> dict[str, str]:
@@ -306,8 +342,11 @@ SETTINGS = (
     Setting("midi.output", "midi_out", _text(pattern=NAMED, meaning="a port, virtual, file:PATH or auto")),
     Setting("midi.input", "midi_in", _text()),
     Setting("midi.controls", "control", _controls),
-    Setting("midi.channels", "midi_channel", _parts(1, 16)),
-    Setting("midi.programs", "program", _parts(0, 127)),
+    Setting("midi.channels", "midi_channel", _parts(_number(1, 16, whole=True))),
+    Setting("midi.programs", "program", _parts(_number(0, 127, whole=True))),
+    Setting("midi.parts", "part", _parts(_switch, form="PART=on or PART=off")),
+    Setting("midi.ranges", "range", _parts(_range, form="PART=LOWEST-HIGHEST")),
+    Setting("midi.cc", "midi_cc", _parts(_controller, "feeling", FEELINGS, "FEELING=CONTROLLER")),
     Setting("music.key", "key", _text()),
     Setting("music.tempo_bpm", "tempo", _number(30, 300, optional="auto")),
     Setting("music.meter", "meter", _text(pattern="[2-7]/4", meaning="a meter from 2/4 to 7/4")),
@@ -315,6 +354,7 @@ SETTINGS = (
     Setting("music.seed", "seed", _number(0, 2**63 - 1, whole=True)),
     Setting("music.mood", "mood", _text()),
     Setting("music.intent", "intent", _text()),
+    Setting("music.preset", "preset", _text()),
     Setting("models.path", "models", _text(), env="KELLY_MODELS_PATH"),
     Setting("models.strict", "strict_models", _switch),
     Setting("models.disabled", "disable", _names),
@@ -324,13 +364,17 @@ SETTINGS = (
     Setting("engine.latency_ms", "latency_ms", _number(0, 500)),
     Setting("engine.reflex_note", "reflex", _number(0, 127, whole=True, optional="off")),
     Setting("record.folder", "record", _text()),
+    Setting("osc.to", "osc", _text()),
     *(Setting(f"controls.{name}", name, _number(low, high)) for name, low, high, _, _, _ in CONTROLS),
 )
 OTHER_VARIABLES = ("KELLY_CACHE", "KELLY_CONFIG", "KELLY_DEBUG", "KELLY_MODEL_CACHE", "KELLY_RT_BACKEND", "KELLY_RT_ISA")
 SECTIONS = {
     "audio": AudioConfig, "midi": MidiConfig, "music": MusicConfig, "models": ModelsConfig, "engine": EngineConfig,
-    "record": RecordConfig, "controls": ControlsConfig,
+    "record": RecordConfig, "osc": OscConfig, "controls": ControlsConfig,
 }  # fmt: skip
+
+
+_Layer = tuple[Setting, Any, bool, str]
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
@@ -390,7 +434,36 @@ def load_config(
             raise ConfigError(f"unknown setting {name!r}{did_you_mean(name, by_name)}")
         if value is not None and value != ():
             layers.append((by_name[name], value, True, by_name[name].flag))
-    return _build(layers)
+    return _build(_with_preset(layers, env))
+
+
+def own_presets(env: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the user's own presets; it need not exist."""
+    return user_config_path(env).parent / "presets"
+
+
+def _with_preset(layers: list[_Layer], env: Mapping[str, str]) -> list[_Layer]:
+    """The preset that the strongest place names, laid just below what else that place says."""
+    named = next((row for row in reversed(layers) if row[0].key == "music.preset"), None)
+    if named is None or not named[1]:
+        return layers
+    if not isinstance(named[1], str):
+        return layers  # the reader says what is wrong with it
+    try:
+        rows = _from_file(find_preset(named[1], own_presets(env)))
+    except ConfigError as error:
+        raise ConfigError(f"{named[3]}: {error}") from None
+    if nested := [origin for setting, _, _, origin in rows if setting.key == "music.preset"]:
+        raise ConfigError(f"{nested[0]}: a preset names no other preset")
+    source = _source(named)
+    place = next(number for number, row in enumerate(layers) if _source(row) == source)
+    return [*layers[:place], *rows, *layers[place:]]
+
+
+def _source(layer: _Layer) -> str:
+    """Which place a row came from: a file, the environment, the command line."""
+    origin = layer[3]
+    return "flags" if origin.startswith("--") else "environment" if origin.startswith("KELLY_") else origin.rpartition(":")[0] or origin
 
 
 def to_toml(config: Config) -> str:

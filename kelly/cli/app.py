@@ -36,6 +36,7 @@ COMMANDS = (
     Row("devices", "kelly.cli.devices", "List audio inputs and MIDI outputs."),
     Row("doctor", "kelly.cli.doctor", "Report everything a bug report needs."),
     Row("config", "kelly.cli.config", "Show settings, say where they are looked for, write a file to begin with."),
+    Row("presets", "kelly.cli.presets", "List, show and save named settings."),
     Row("analyze", "kelly.cli.analyze", "Hear what kelly hears in a recording: mood, key, tempo, chords."),
     Row("validate", "kelly.cli.validate", "Check model files and name every fault."),
     Row("inspect", "kelly.cli.inspect", "Show a model's layers, sizes, state, operations, bytes and time."),

@@ -23,6 +23,7 @@ from kelly.cli.options import (
     JSON,
     MODELS,
     MUSIC,
+    OSC,
     PEDALS,
     PORT,
     RECORD,
@@ -46,7 +47,7 @@ QUIET_AFTER_S = 5.0
 
 
 @click.command("live")
-@options(SOUND, PORT, PEDALS, RECORD, MUSIC, CONTROLS, TAIL, MODELS, CONFIG, JSON, VOICE)
+@options(SOUND, PORT, PEDALS, RECORD, MUSIC, CONTROLS, OSC, TAIL, MODELS, CONFIG, JSON, VOICE)
 @click.option("--learn", metavar="ACTION", help="The next control used on --midi-in does this from now on: tap, hold_chord, freeze, density, ...; kept in kelly.toml.")
 @click.option("--listen", is_flag=True, help="Start fluidsynth, play to it, and end it afterwards.")
 def command(listen: bool, learn: str | None, **flags: Any) -> int:

@@ -45,10 +45,15 @@ MUSIC = (
     click.option("--reflex", metavar="NOTE", help="Strike this MIDI note at every onset at once, on channel 16 (the next free one below where a part has it); off by default."),
     click.option("--midi-channel", metavar="PART=N", multiple=True, help="MIDI channel of a part: bass=3. Repeatable."),
     click.option("--program", metavar="PART=N", multiple=True, help="General MIDI program, 0..127, of a part. Repeatable."),
+    click.option("--part", metavar="PART=on|off", multiple=True, help="Whether a part plays from the start: bass=off. Repeatable."),
+    click.option("--range", metavar="PART=LOW-HIGH", multiple=True, help="Lowest and highest note of a part: melody=60-84. Repeatable."),
+    click.option("--midi-cc", metavar="FEELING=CC", multiple=True, help='Send a feeling as a controller: valence=20, "chord=CC 24 on channel 5". valence, arousal, tension, emotion, chord; channel 16 by default. Repeatable.'),
+    click.option("--preset", metavar="NAME", help="Begin with these settings; see `kelly presets list`."),
 )
 CONTROLS = (
     click.option("--set", "turned", metavar="NAME=VALUE", multiple=True, help=f"Turn a control: density=.4. Repeatable. {', '.join(row[0] for row in ROWS)}."),
 )
+OSC = (click.option("--osc", metavar="[HOST:]PORT", help="Tell what is felt and heard by OSC; without HOST to this machine only."),)
 RECORD = (click.option("--record", metavar="FOLDER", help="Keep a take: sound, notes, feeling and settings, aligned."),)
 TAIL = (click.option("--tail", metavar="S", help="Silence after the end of a file, for the last phrase; default 2."),)
 MODELS = (
@@ -128,6 +133,7 @@ def check(config: Config) -> None:
     """Refuse keys, chords and nets that don't exist before anything is opened."""
     from kelly.config import did_you_mean
     from kelly.live.intent import intent_of
+    from kelly.live.osc import read_address
     from kelly.midi.inputs import bindings
     from kelly.music.chord import chords_by_beat, parse_progression
     from kelly.music.scale import parse_key
@@ -144,6 +150,9 @@ def check(config: Config) -> None:
             chords_by_beat(parse_progression(config.music.chords), config.music.beats_per_bar)
         where = "midi.controls"
         bindings(config.midi.controls)
+        where = config.origins.get("osc.to", "osc")
+        if config.osc.to:
+            read_address(config.osc.to)
         where = config.origins.get("music.mood" if config.music.mood else "music.intent", "mood")
         intent_of(config)
     except ConfigError as error:

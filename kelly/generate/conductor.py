@@ -29,22 +29,25 @@ from .drums import Drums
 from .dynamics import MAX_OFFSET_S, Dynamics, Shape
 from .echo import Echo
 from .expression import Expression
+from .feeling import FeelingOut
 from .grid import STEPS_PER_BEAT, ChordTrack, Grid, Place
 from .harmony import Chords
 from .heard import Heard, read_tick
 from .ledger import Ledger
+from .loop import Loop, Struck
 from .melody import Engine, Melody
 from .moment import Moment, Note, Stage, Voice, allowed_classes
 from .pad import Pad
 from .settings import BASS, CHORDS, COUNTER, DRUMS, MELODY, PAD, ConductorSettings
 from .slowing import Slowing
 from .stage import CHROMATIC, Entry, Texture, bass_hint
-from .why import Reason, belongs, role_of
+from .why import Reason, Why, belongs, role_of
 
 HOP_S = 0.04
 _SHORTEST_S = 0.01
 _LONG_S = 60.0
 _NETS = {CHORDS: "harmonypredictor", MELODY: "melodytransformer", BASS: "groovepredictor", DRUMS: "groovepredictor"}
+_ROLL = 0x5851F42D4C957F2D  # so that another roll's seed is nobody's neighbour
 _CHORD_DECIDED_BEATS = 0.5  # the worker settles a beat's chord this long before it, at the latest a hop later
 
 
@@ -89,6 +92,7 @@ class Conductor:
         chosen = (("key", settings.key_given), ("tempo", settings.tempo_given), ("mode", settings.mode), ("feel", settings.swing is not None or settings.push_s))
         self._override = (*(name for name, given in chosen if given), *settings.overrides)
         self.breaker = Breaker(settings)
+        self._feelings = FeelingOut(settings.feelings, self.sample_rate_hz)
         self.reset()
 
     def reset(self) -> None:
@@ -105,7 +109,10 @@ class Conductor:
         self._opened = False
         self._ended = False
         self._controls = NEUTRAL
-        self._out: set[int] = set()  # parts that were switched off
+        self._out = {row for row, part in enumerate(self.parts) if part.name in self.settings.off}
+        self._loops = [Loop() for _ in self.parts]
+        self._rolls = [0] * len(self.parts)
+        self._feelings.reset()
         self._resting = False
         self._close: Close | None = None  # how the music comes to its end
         self._ritardando = False  # the close was the player's slowing down, not somebody's word
@@ -155,6 +162,7 @@ class Conductor:
             if self.grid.exists and not self._ended:
                 self._listen_to_tempo(heard)
                 self._plan_until(heard, frame + self._reach())
+        self._feelings.tell(tick, self._ledger)
         if int(tick["end"]):
             self._ended = True
         events = self._ledger.advance(frame + self._hop_frames + self._look_ahead())
@@ -164,6 +172,22 @@ class Conductor:
     def switch(self, part: int, on: bool) -> None:
         """A part plays, or not, from the next planned step on; row of PARTS, another one is nothing."""
         (self._out.discard if on else self._out.add)(part)
+
+    def lock(self, part: int, on: bool) -> None:
+        """A part repeats its newest phrase from the next planned step on, or plans again."""
+        if not 0 <= part < len(self.parts):
+            return
+        if not on:
+            self._loops[part].release()
+        elif self.grid.exists and self._next_step is not None:
+            bar = self.grid.beats_per_bar * STEPS_PER_BEAT
+            self._loops[part].lock(self._next_step, self.grid.phrase_beats * STEPS_PER_BEAT, bar)
+
+    def reroll(self, part: int, by: int = 1) -> None:
+        """A part draws anew from the next planned step on, as with another seed; a lock is let go."""
+        if 0 <= part < len(self.parts):
+            self._rolls[part] += by
+            self.lock(part, False)
 
     def rest(self, resting: bool) -> None:
         """Nobody plays, as if the player paused, until told otherwise."""
@@ -318,6 +342,7 @@ class Conductor:
         )
         self._dynamics.begin(moment)
         swung = grid.frame_of(step, heard.groove.swing)
+        played: dict[int, list[Struck]] = {}
         joined = self._texture.joined(place, heard.arousal, moment.energy, moment.room, moment.complexity)
         for row, plan, alone in self._players:
             part = self.parts[row]
@@ -325,22 +350,59 @@ class Conductor:
                 continue
             if not getattr(stage, part.name) or row in self._out or (row in (COUNTER, PAD) and row not in joined):
                 self._ledger.cut(row, round(frame))
+                self._loops[row].hear(step, [], True)
                 if row == CHORDS:
                     self._expression.lift(self._ledger, frame)
                 continue
             self._expression.swell(self._ledger, row, self._dynamics.answers[row], moment, frame)
-            self._play(row, plan(moment), alone, moment, swung)
+            loop = self._loops[row]
+            if loop.locked and self._close is None:
+                struck, rests = loop.again(step)
+                self._repeat(row, struck, alone, moment)
+                if rests:
+                    self._ledger.cut(row, round(swung))
+            else:
+                mine = moment if not self._rolls[row] else replace(moment, seed=moment.seed + self._rolls[row] * _ROLL)
+                played[row] = self._play(row, plan(mine), alone, mine, swung)
         if chord is None:
             for row in (CHORDS, PAD, COUNTER):
-                self._ledger.cut(row, round(frame))
+                if not self._loops[row].locked:
+                    self._ledger.cut(row, round(frame))
             self._expression.lift(self._ledger, frame)
+        resting = set()
         for row, singer in ((MELODY, self._melody), (COUNTER, self._counter)):
-            if getattr(stage, self.parts[row].name) and singer.rests:
+            if getattr(stage, self.parts[row].name) and singer.rests and not self._loops[row].locked:
                 self._ledger.cut(row, round(swung))
+                resting.add(row)
+        for row, notes in played.items():
+            self._loops[row].hear(step, notes, row in resting)
 
-    def _play(self, row: int, notes: list[Note], alone: bool, moment: Moment, frame: float) -> None:
+    def _repeat(self, row: int, notes: list[Struck], alone: bool, moment: Moment) -> None:
+        """A locked part's notes, at their old places on the present grid."""
         if not notes:
             return
+        part, ledger, beat = self.parts[row], self._ledger, moment.beat_frames
+        places = [max(round(moment.frame + note.after_beats * beat), ledger.horizon) for note in notes]
+        first = min(places)
+        if row != DRUMS:
+            if alone:
+                first = max(first, self._newest_on[row] + round(_SHORTEST_S * self.sample_rate_hz))
+            ledger.cut(row, first, frozenset(note.pitch for note in notes if note.tied))
+            if row == CHORDS:
+                self._expression.struck(ledger, self._dynamics.answers[row], moment, first, True)
+            self._newest_on[row] = first
+        for note, place in zip(notes, places, strict=True):
+            on, off = max(place, first), place + round(note.length_beats * beat)
+            if note.tied and ledger.tie(part.channel, note.pitch, on, off):
+                continue
+            if ledger.strike(row, part.channel, note.pitch, note.velocity, on, off):
+                self.played[row] += 1
+                self._record_locked(row, note, on, moment)
+        self._voices[row].pitch, self._voices[row].step = notes[-1].pitch, moment.place.step
+
+    def _play(self, row: int, notes: list[Note], alone: bool, moment: Moment, frame: float) -> list[Struck]:
+        if not notes:
+            return []
         part, ledger = self.parts[row], self._ledger
         shapes = [self._dynamics.shape(row, note, moment, frame) for note in notes]
         first = ledger.horizon
@@ -361,6 +423,16 @@ class Conductor:
                 self._record(row, note, shape, on, moment)
         self._voices[row].pitch, self._voices[row].step = notes[-1].pitch, moment.place.step
         self._began = moment.place.step if self._began is None else self._began
+        beat = moment.beat_frames
+        return [
+            Struck(note.pitch, shape.velocity, (shape.on_frame - moment.frame) / beat, (shape.off_frame - shape.on_frame) / beat, note.tied)
+            for note, shape in zip(notes, shapes, strict=True)
+        ]
+
+    def _record_locked(self, row: int, note: Struck, frame: int, moment: Moment) -> None:
+        """Keep why a repeated note was struck: its part is locked."""
+        shape = Shape(frame, frame + round(note.length_beats * moment.beat_frames), note.velocity)
+        self._record(row, Note(note.pitch, note.length_beats, why=Why("locked")), shape, frame, moment)
 
     def _record(self, row: int, note: Note, shape: Shape, frame: int, moment: Moment) -> None:
         """Keep why a note was struck."""

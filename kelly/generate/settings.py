@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..errors import ConfigError
 from ..music.breaks import Wanted
@@ -39,6 +39,13 @@ PARTS = (
 PART_NAMES = tuple(part.name for part in PARTS)
 
 
+def part_row(name: str) -> int:
+    """A part's row of PARTS; ConfigError names them."""
+    if name not in PART_NAMES:
+        raise ConfigError(f"no part is called {name!r}; there are {', '.join(PART_NAMES)}")
+    return PART_NAMES.index(name)
+
+
 @dataclass(frozen=True, slots=True)
 class ConductorSettings:
     """Everything the conductor is told before it starts.
@@ -53,6 +60,8 @@ class ConductorSettings:
     breaks       rule breaks that the listener asks for
     without      rows of why.FACTORS that shall weigh nothing
     overrides    what else the listener has chosen, for the reasons' sake: "mood", "chords", ...
+    off          names of parts that do not play until they are switched on
+    feelings     {feeling: (channel, controller)}, see kelly.generate.feeling
     """
 
     seed: int = 0
@@ -66,6 +75,8 @@ class ConductorSettings:
     breaks: tuple[Wanted, ...] = ()
     without: frozenset[str] = frozenset()
     overrides: tuple[str, ...] = ()
+    off: frozenset[str] = frozenset()
+    feelings: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.mode not in (-1, 0, 1):
@@ -97,11 +108,12 @@ class ConductorSettings:
         *,
         channels: Mapping[str, int] | None = None,
         programs: Mapping[str, int] | None = None,
+        ranges: Mapping[str, tuple[int, int]] | None = None,
         disabled: Iterable[str] = (),
     ) -> ConductorSettings:
-        """A copy with channels, programs and silent parts by name; ConfigError names an unknown part."""
-        channels, programs, silent = dict(channels or {}), dict(programs or {}), frozenset(disabled)
-        for name in (*channels, *programs, *silent):
+        """A copy with channels, programs, ranges and silent parts by name; ConfigError names an unknown part."""
+        channels, programs, ranges, silent = dict(channels or {}), dict(programs or {}), dict(ranges or {}), frozenset(disabled)
+        for name in (*channels, *programs, *ranges, *silent):
             if name not in PART_NAMES:
                 raise ConfigError(f"no part is called {name!r}; there are {', '.join(PART_NAMES)}")
         parts = tuple(
@@ -109,6 +121,8 @@ class ConductorSettings:
                 part,
                 channel=channels.get(part.name, part.channel),
                 program=programs.get(part.name, part.program),
+                low=ranges.get(part.name, (part.low, part.high))[0],
+                high=ranges.get(part.name, (part.low, part.high))[1],
                 enabled=part.enabled and part.name not in silent,
             )
             for part in self.parts

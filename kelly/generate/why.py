@@ -19,6 +19,7 @@ from ..music.scale import MAJOR, MINOR, Key
 RULES: Mapping[str, str] = {
     "chord change": "the harmony changes here",
     "comping": "the rhythm of the phrase strikes here",
+    "locked": "its part is locked and repeats what it has played",
     "renewed": "the chord had rung out and is struck again",
     "held": "a long soft tone: there is no trusted beat, or the player pauses",
     "root": "the bass stands on the chord's root where the bar or the chord begins",

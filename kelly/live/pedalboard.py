@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kelly.errors import ConfigError
-from kelly.generate.settings import DRUMS
 from kelly.live.keep import keep
 from kelly.midi.inputs import Action
 from kelly.midi.listener import MidiListener
@@ -134,8 +133,12 @@ class Pedalboard:
             session.command("rest", value=float(name == "stop"))
         elif name == "hold_chord":
             session.command("hold_chord", value=action.value)
-        elif name == "drums_out":
-            session.command("part", index=DRUMS, value=float(not on))
+        elif name.endswith("_out"):
+            session.switch_part(name.removesuffix("_out"), not on)
+        elif name.startswith("lock_"):
+            session.lock_part(name.removeprefix("lock_"), on)
+        elif name.startswith("reroll_"):
+            session.reroll_part(name.removeprefix("reroll_"))
         elif name == "end":
             session.command("end")
             session.news.append("ending with this phrase")

@@ -45,12 +45,14 @@ from kelly.errors import (
     TakeError,
 )
 from kelly.generate.conductor import Conductor
-from kelly.generate.settings import ConductorSettings
+from kelly.generate.settings import ConductorSettings, part_row
 from kelly.live.commands import Script
 from kelly.live.engines import conductor_engines
 from kelly.live.intent import constrained, intent_of
 from kelly.live.mailbox import COUNTERS, KEYS, Mailbox
+from kelly.live.osc import OscSender
 from kelly.live.pedalboard import Pedalboard
+from kelly.live.players import feelings, ranges
 from kelly.live.priority import raised
 from kelly.live.salvage import salvage, unfinished
 from kelly.live.stats import Snapshot, latency_row
@@ -109,7 +111,9 @@ class Session:
             look_ahead_s=(config.engine.look_ahead_ms + config.engine.latency_ms) / 1000.0,
             key_given=key is not None,
             tempo_given=tempo is not None,
-        ).choose(channels=dict(config.midi.channels), programs=dict(config.midi.programs))
+            off=frozenset(name for name, plays in config.midi.parts.items() if not plays),
+            feelings=feelings(config.midi.cc),
+        ).choose(channels=config.midi.channels, programs=config.midi.programs, ranges=ranges(config.midi.ranges))
         if source is None:
             source, said = open_source(config.audio.input, config.audio.channel, config.audio.block_frames, realtime, config.audio.tail_s)
             self.notices += [said] if said else []
@@ -127,6 +131,9 @@ class Session:
                 self.processor = _load(config)
                 self._prepare(settings, key, bars)
                 self.pedals = Pedalboard(self, listener) if listener is not None else None
+                self.osc = OscSender(config.osc.to, lambda: self._newest, self.source.sample_rate_hz) if realtime and config.osc.to else None
+                if self.osc is not None:
+                    self.notices.append(f"OSC goes to {self.osc.address[0]}, port {self.osc.address[1]}")
             except BaseException:
                 sink.close(None)
                 if listener is not None:
@@ -246,6 +253,8 @@ class Session:
             self._mailbox.start()
         if self.pedals is not None:
             self.pedals.start()
+        if self.osc is not None:
+            self.osc.start()
         try:
             self.source.start()
         except BaseException:
@@ -280,6 +289,8 @@ class Session:
             return
         self._closed = True
         self._mailbox.close()
+        if self.osc is not None:
+            self.osc.close()
         if self.pedals is not None:
             self.pedals.close(leave=self._server_lost)
         started = self._threads[0].ident is not None
@@ -384,6 +395,10 @@ class Session:
             kind, on = COMMAND_KINDS[int(command["kind"])], bool(command["value"])
             if kind == "part":
                 self._conductor.switch(int(command["index"]), on)
+            elif kind == "lock":
+                self._conductor.lock(int(command["index"]), on)
+            elif kind == "reroll":
+                self._conductor.reroll(int(command["index"]), int(command["value"]))
             elif kind == "rest":
                 self._conductor.rest(on)
             elif kind == "end":
@@ -562,6 +577,18 @@ class Session:
         """
         kept = within(name, value)
         self._command("control", index=NAMES.index(name), value=kept)
+
+    def switch_part(self, name: str, on: bool) -> None:
+        """A part plays, or not, from the next planned 16th on; ConfigError names the parts."""
+        self._command("part", index=part_row(name), value=float(on))
+
+    def lock_part(self, name: str, on: bool) -> None:
+        """A part repeats the phrase it has just played, until it is let go."""
+        self._command("lock", index=part_row(name), value=float(on))
+
+    def reroll_part(self, name: str) -> None:
+        """A part draws anew, as with another seed; a lock is let go."""
+        self._command("reroll", index=part_row(name), value=1.0)
 
     def freeze(self, on: bool) -> None:
         """Keep the mood as it is, or give the recognizer its place back."""

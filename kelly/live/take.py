@@ -32,7 +32,7 @@ from kelly._rt.contract import EMBEDDING, NET_NAMES
 from kelly._rt.layout import SOURCES
 from kelly._rt.stream.ring import Ring
 from kelly.audio.wav import WavWriter
-from kelly.config import AudioConfig, Config, MidiConfig, RecordConfig, to_toml
+from kelly.config import AudioConfig, Config, OscConfig, RecordConfig, to_toml
 from kelly.errors import MidiFileError, TakeError
 from kelly.live.commands import HEAD, command_row
 from kelly.midi.sinks import Events, Score, released
@@ -299,9 +299,10 @@ def _own_settings(config: Config, score: Score) -> Config:
     return replace(
         config,
         audio=AudioConfig(input=f"file:{WAV}", channel=1, gate_db=config.audio.gate_db, tail_s=0.0),
-        midi=MidiConfig(output=f"file:{MIDI}", channels=config.midi.channels, programs=programs),
+        midi=replace(config.midi, output=f"file:{MIDI}", input="", controls={}, programs=programs),
         models=replace(config.models, path=os.pathsep.join(str(folder.resolve()) for folder in folders)),
-        music=replace(config.music, intent=str(Path(config.music.intent).resolve()) if config.music.intent else ""),
+        osc=OscConfig(),
+        music=replace(config.music, preset="", intent=str(Path(config.music.intent).resolve()) if config.music.intent else ""),
         record=RecordConfig(),
     )
 

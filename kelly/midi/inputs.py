@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from kelly.config import DEFAULT_CHANNELS
 from kelly.controls import CONTROLS
 from kelly.errors import ConfigError
 from kelly.midi.clock import ClockFollower, TapTempo
@@ -23,7 +24,9 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "hold_chord": (MOMENT, "the chord stays as long as the pedal is down"),
     "freeze": (TOGGLE, "the mood stays as it is, until the next press"),
     "end": (TRIGGER, "finish the phrase and end"),
-    "drums_out": (TOGGLE, "no drums, until the next press"),
+    **{f"{part}_out": (TOGGLE, f"no {part}, until the next press") for part in DEFAULT_CHANNELS},
+    **{f"lock_{part}": (TOGGLE, f"{part}: the newest phrase again and again, until the next press") for part in DEFAULT_CHANNELS},
+    **{f"reroll_{part}": (TRIGGER, f"{part}: drawn anew") for part in DEFAULT_CHANNELS},
     "panic": (TRIGGER, "every note off, now"),
     **{name: (VALUE, meaning) for name, _, _, _, _, meaning in CONTROLS},
 }

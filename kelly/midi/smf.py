@@ -17,6 +17,7 @@ from .messages import message_of
 from .tempo import PPQ, Ruler, TempoMap
 
 REFLEX = -1  # the part number of notes that the worker strikes by itself
+UNPLAYED = {REFLEX: "reflex", -3: "feeling"}  # tracks of their own for what no part plays, where there is any
 _MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _MINOR = ("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm")
 _MAX_NAME = 120  # bytes of a track name; some hardware players stop at 127
@@ -91,10 +92,9 @@ def smf_bytes(
     file.tracks.append(_track(conductor))
 
     tracks: list[tuple[int, Track | None]] = list(enumerate(parts))
-    if any(part == REFLEX for _, _, part, _ in rows):
-        tracks.append((REFLEX, None))
+    tracks += [(number, None) for number in UNPLAYED if any(part == number for _, _, part, _ in rows)]
     for index, part in tracks:
-        body = [(0, mido.MetaMessage("track_name", name=_safe(part.name if part else "reflex")))]
+        body = [(0, mido.MetaMessage("track_name", name=_safe(part.name if part else UNPLAYED[index])))]
         if part is not None:
             body.append((0, mido.Message("program_change", channel=part.channel - 1, program=part.program)))
         for tick, _, owner, data in rows:

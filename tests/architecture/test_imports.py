@@ -22,6 +22,7 @@ FLOORS = (
     {"nets", "music"},
     {"_rt"},
     {"config"},
+    {"presets"},
     {"chatter", "controls", "errors", "whole"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

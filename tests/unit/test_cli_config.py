@@ -33,7 +33,7 @@ def test_show_prints_every_setting_and_its_origin(capsys, monkeypatch, tmp_path)
     assert re.search(r"96.0\s+KELLY_TEMPO$", rows["music.tempo_bpm"])
     assert re.search(r"0\s+default$", rows["music.seed"])
     for setting in SETTINGS:
-        assert setting.key in rows or any(row.startswith(f"{setting.key}.") for row in rows) or setting.key in ("midi.programs", "midi.controls")
+        assert setting.key in rows or any(row.startswith(f"{setting.key}.") for row in rows) or setting.key in ("midi.programs", "midi.controls", "midi.parts", "midi.ranges", "midi.cc")
 
 
 def test_show_as_json_has_a_schema(capsys):

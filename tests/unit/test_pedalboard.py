@@ -8,7 +8,6 @@ import pytest
 
 from kelly.config import load_config, to_toml
 from kelly.errors import ConfigError
-from kelly.generate.settings import DRUMS
 from kelly.live.pedalboard import FrameClock, Pedalboard
 from kelly.midi.clock import ClockFollower
 from kelly.midi.inputs import DEFAULTS, Control, Controls, bindings
@@ -31,6 +30,15 @@ class Session:
 
     def freeze(self, on):
         self.told.append(("freeze", on))
+
+    def switch_part(self, name, on):
+        self.told.append(("part", name, on))
+
+    def lock_part(self, name, on):
+        self.told.append(("lock", name, on))
+
+    def reroll_part(self, name):
+        self.told.append(("reroll", name))
 
     def set_control(self, name, value):
         self.told.append((name, value))
@@ -66,8 +74,8 @@ def press(board, *message, time_s=1.0):
 def test_pedals_and_transport_become_commands(board):
     assert press(board, 0xB0, 64, 127) == [("hold_chord", 0, 1.0, -1)]
     assert press(board, 0xB0, 64, 0) == [("hold_chord", 0, 0.0, -1)]
-    assert press(board, 0xB0, 81, 127) == [("part", DRUMS, 0.0, -1)]
-    assert press(board, 0xB0, 81, 0, 0xB0, 81, 127) == [("part", DRUMS, 1.0, -1)]
+    assert press(board, 0xB0, 81, 127) == [("part", "drums", False)]
+    assert press(board, 0xB0, 81, 0, 0xB0, 81, 127) == [("part", "drums", True)]
     assert press(board, 0xB0, 80, 127) == [("end", 0, 0.0, -1)]
     assert press(board, 0xFC) == [("rest", 0, 1.0, -1)]
     assert press(board, 0xFA) == [("rest", 0, 0.0, -1)]
@@ -78,6 +86,13 @@ def test_pedals_and_transport_become_commands(board):
 def test_freeze_is_a_command_that_the_next_press_takes_back(board):
     assert press(board, 0xB0, 66, 127) == [("freeze", True)]
     assert press(board, 0xB0, 66, 0, 0xB0, 66, 127) == [("freeze", False)]
+
+
+def test_parts_are_locked_and_drawn_anew_by_any_control(board):
+    board.listener.controls.bound |= {"lock_bass": Control("note", 36), "reroll_melody": Control("note", 37)}
+    assert press(board, 0x90, 36, 90) == [("lock", "bass", True)]
+    assert press(board, 0x80, 36, 0, 0x90, 36, 90) == [("lock", "bass", False)]
+    assert press(board, 0x90, 37, 90) == [("reroll", "melody")]
 
 
 def test_a_knob_turns_its_control_from_end_to_end_with_a_middle_of_its_own(board):

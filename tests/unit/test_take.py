@@ -20,6 +20,7 @@ from kelly.live.render import render_config
 from kelly.live.salvage import salvage, unfinished
 from kelly.live.session import Session
 from kelly.midi.sinks import MemorySink
+from tests.rig import chords
 
 RATE = 16000
 
@@ -86,6 +87,14 @@ def open_notes(path):
 def rendered(take, target):
     render_config(take / "take.wav", target, load_config(take / "kelly.toml", env={}))
     return target.read_bytes()
+
+
+def chords_take(folder, **flags):
+    """The folder of a take of six seconds of chords."""
+    session = Session(config(record=str(folder), **flags), source=Device(chords(6).reshape(-1), pause_s=0.001), sink=MemorySink())
+    with session:
+        assert session.source.delivered.wait(30)
+    return session.take.folder
 
 
 def test_a_take_of_a_device_is_aligned_and_renders_to_the_same_bytes(tmp_path, reliability):
