@@ -117,6 +117,8 @@ class Ledger:
     def _moved(self, row: _Row) -> None:
         """A controller's message leaves."""
         channel, part, number, value = (row[3] & 0x0F) + 1, row[7], row[4], row[5]
+        if number not in (PEDAL, EXPRESSION):
+            return  # says something and holds nothing
         held, full = {PEDAL: (self._pedals, value < DOWN), EXPRESSION: (self._quieted, value == 127)}[number]
         if full:
             held.pop(channel, None)

@@ -22,7 +22,7 @@ from tests.synthetic import conduct, engines, notes_of, ticks
 RATE = 48000
 
 
-def played(seconds=24, **values):
+def played(seconds=16, **values):
     """Notes of a band whose controls stand at ``values``; the mood in the middle."""
     stream = []
     for tick in ticks(seconds, mood=(0.1, 0.2, 0.1), notes_per_s=1.5):
@@ -106,7 +106,7 @@ def test_feel_means_before_or_behind_the_beat():
 def test_complexity_means_figures():
     """Ghosts, fills, syncopation: drum strokes off the eighths, and bass notes that are no roots."""
     def figures(value):
-        notes = played(48, complexity=value)
+        notes = played(24, complexity=value)
         drums = [note for note in notes if note[0] == 10 and note[1] in (36, 38, 45, 47, 50)]
         at = (np.array([note[3] for note in drums]) / RATE - 0.1) / 0.125
         return int((np.round(at) % 2 == 1).sum()) + sum(note[0] == 3 and note[1] % 12 not in (0, 9, 5, 7) for note in notes)
