@@ -35,7 +35,7 @@ def command(first: str, against: str, **flags: Any) -> int:
 
     A is an RTNeural JSON file, a PyTorch checkpoint or FILE.py:NAME, or an ONNX file. Errors are measured against the
     tolerance times the largest answer, where that is above 1: 1e-5 for float32 engines, 1e-4 for int16, 2e-2 for int8.
-    Exits 5 when an engine is beyond it, loses its state between blocks, or does not start afresh after a reset.
+    For int8 the cosine between the answers has to be 0.999 too. Exits 5 when an engine is beyond it, loses its state between blocks, or does not start afresh after a reset.
     """
     own = {name: flags.pop(name) for name in ("arithmetic", "module", "activations", "input_path", "steps", "seed", "scale", "tolerance")}
     voice = console(flags)
@@ -98,11 +98,12 @@ def show(voice: Console, first: str, steps: int, verdicts: list[Any]) -> None:
             (
                 verdict.name, "ok" if verdict.ok else "FAILED", f"{d.max_abs:.3g}", f"{d.mean_abs:.3g}", f"{verdict.tolerance:.3g}",
                 "-" if d.max_ulp is None else d.max_ulp, "-" if d.mean_ulp is None else f"{d.mean_ulp:.3g}", f"{d.differing}/{d.values}",
-                {None: "-", True: "yes", False: "NO"}[verdict.carries_state], "yes" if verdict.resets else "NO",
+                "-" if d.cosine is None else f"{d.cosine:.6f}", {None: "-", True: "yes", False: "NO"}[verdict.carries_state],
+                "yes" if verdict.resets else "NO",
             )
         )  # fmt: skip
     voice.data(f"{first}, {steps} steps, against:")
-    voice.data(table(("engine", "parity", "max", "mean", "allowed", "max ULP", "mean ULP", "differ", "state", "reset"), rows))
+    voice.data(table(("engine", "parity", "max", "mean", "allowed", "max ULP", "mean ULP", "differ", "cosine", "state", "reset"), rows))
     for verdict in verdicts:
         if verdict.first_layer is not None and not verdict.ok:
             row = verdict.layers[[layer.index for layer in verdict.layers].index(verdict.first_layer)]

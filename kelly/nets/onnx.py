@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly._rt.net.layers import LayerSpec
+from kelly._rt.net.layers import LayerSpec, features_out, pad_left
 from kelly.errors import BackendUnavailableError, ModelFormatError, UnknownLayerError
 from kelly.nets.pytorch import layer_option
 from kelly.whole import whole
@@ -135,7 +135,7 @@ def to_onnx(layers: Sequence[LayerSpec], name: str = "kelly") -> bytes:
 
     layers   of a model that was read
     returns  the file's content
-    raises   UnknownLayerError for a layer that is not written here (conv2d, batchnorm2d)
+    raises   UnknownLayerError for a layer that is not written here
     """
     graph = _Graph()
     graph.inputs.append(_value("x", ("T", layers[0].in_size)))
@@ -207,15 +207,20 @@ def _recurrent(graph: _Graph, index: int, layer: LayerSpec, x: str, y: str) -> s
     return y
 
 
+def _with_past(graph: _Graph, index: int, layer: LayerSpec, x: str, past: int) -> str:
+    """The sequence behind ``past`` rows of the one before, which are a state."""
+    if not past:
+        return x
+    window = graph.node("Concat", [graph.state(f"past_{index}", (past, layer.in_size)), x], [f"window_{index}"], axis=0)
+    bounds = [graph.constant(f"{end}_{index}", [value], np.int64) for end, value in (("from", -past), ("to", 1 << 62), ("axis", 0))]
+    graph.node("Slice", [window, *bounds], [f"past_{index}_next"])
+    return window
+
+
 def _conv1d(graph: _Graph, index: int, layer: LayerSpec, x: str, y: str) -> str:
     kernel, bias = layer.weights
     dilation, groups = int(layer_option(layer, "dilation", 1)), int(layer_option(layer, "groups", 1))
-    past = dilation * (len(kernel) - 1)
-    window = x
-    if past:
-        window = graph.node("Concat", [graph.state(f"past_{index}", (past, layer.in_size)), x], [f"window_{index}"], axis=0)
-        bounds = [graph.constant(f"{end}_{index}", [value], np.int64) for end, value in (("from", -past), ("to", 1 << 62), ("axis", 0))]
-        graph.node("Slice", [window, *bounds], [f"past_{index}_next"])
+    window = _with_past(graph, index, layer, x, dilation * (len(kernel) - 1))
     graph.node("Transpose", [window], [f"turned_{index}"], perm=[1, 0])
     batch = graph.constant(f"batch_{index}", [0], np.int64)
     graph.node("Unsqueeze", [f"turned_{index}", batch], [f"x_{index}"])
@@ -225,10 +230,33 @@ def _conv1d(graph: _Graph, index: int, layer: LayerSpec, x: str, y: str) -> str:
     return graph.node("Transpose", [f"one_{index}"], [y], perm=[1, 0])
 
 
+def _conv2d(graph: _Graph, index: int, layer: LayerSpec, x: str, y: str) -> str:
+    """Rows are [feature][filter]; time is causal, so only the features are padded."""
+    kernel, bias = layer.weights  # (taps, features of the kernel, filters in, filters out)
+    options = layer.options
+    features, stride, dilation = options["num_features_in"], options["strides"], options["dilation"]
+    left, made = pad_left(options), features_out(options)
+    right = max((made - 1) * stride + kernel.shape[1] - features - left, 0)
+    window = _with_past(graph, index, layer, x, dilation * (len(kernel) - 1))
+    shape = graph.constant(f"image_{index}", [1, -1, features, options["num_filters_in"]], np.int64)
+    graph.node("Reshape", [window, shape], [f"rows_{index}"])
+    graph.node("Transpose", [f"rows_{index}"], [f"x_{index}"], perm=[0, 3, 1, 2])
+    weights = [graph.constant(f"W_{index}", kernel.transpose(3, 2, 0, 1)), graph.constant(f"b_{index}", bias)]
+    graph.node(
+        "Conv", [f"x_{index}", *weights], [f"all_{index}"], dilations=[dilation, 1], strides=[1, stride],
+        pads=[0, left, 0, right], kernel_shape=list(kernel.shape[:2]),
+    )  # fmt: skip
+    graph.node("Transpose", [f"all_{index}"], [f"turned_{index}"], perm=[0, 2, 3, 1])
+    return graph.node("Reshape", [f"turned_{index}", graph.constant(f"flat_{index}", [-1, layer.out_size], np.int64)], [y])
+
+
 def _batchnorm(graph: _Graph, index: int, layer: LayerSpec, x: str, y: str) -> str:
+    """Also of the 2-D kind, whose filters are the fastest axis of a row."""
     epsilon = np.float32(layer_option(layer, "epsilon", 1e-5))
-    gamma, beta = layer.weights[:2] if len(layer.weights) == 4 else (np.ones(layer.out_size, np.float32), np.zeros(layer.out_size, np.float32))
-    mean, variance = layer.weights[-2:]
+    repeats = layer.out_size // layer.weights[0].size
+    arrays = [np.tile(array, repeats) for array in layer.weights]
+    gamma, beta = arrays[:2] if len(arrays) == 4 else (np.ones(layer.out_size, np.float32), np.zeros(layer.out_size, np.float32))
+    mean, variance = arrays[-2:]
     steps = (("Sub", "mean", mean), ("Mul", "scale", gamma / np.sqrt(variance + epsilon)), ("Add", "beta", beta))
     for turn, (kind, label, array) in enumerate(steps):
         x = graph.node(kind, [x, graph.constant(f"{label}_{index}", array)], [y if turn == 2 else f"{label}ed_{index}"])
@@ -241,7 +269,7 @@ def _prelu(graph: _Graph, index: int, layer: LayerSpec, x: str, y: str) -> str:
 
 _WRITERS = {
     "dense": _dense, "time-distributed-dense": _dense, "activation": _activation, "lstm": _recurrent, "gru": _recurrent,
-    "conv1d": _conv1d, "batchnorm": _batchnorm, "prelu": _prelu,
+    "conv1d": _conv1d, "conv2d": _conv2d, "batchnorm": _batchnorm, "batchnorm2d": _batchnorm, "prelu": _prelu,
 }  # fmt: skip
 
 
@@ -249,12 +277,16 @@ _WRITERS = {
 
 
 def with_layers_shown(data: bytes) -> bytes:
-    """The model with every tensor called ``layer_i`` as one more output; messages of one field merge when appended."""
+    """The model with every tensor called ``layer_i`` as one more output, or every tensor where none is called so.
+
+    Messages of one field merge when appended.
+    """
     graph = next((value for field, value in _fields(data) if field == 7), b"")
     names = [
         value.decode("utf-8", "replace") for field, node in _fields(graph) if field == 1 for part, value in _fields(node) if part == 2
     ]
-    shown = [name for name in names if re.fullmatch(r"layer_\d+", name)]
+    known = {value.decode("utf-8", "replace") for field, info in _fields(graph) if field == 12 for part, value in _fields(info) if part == 1}
+    shown = [name for name in names if re.fullmatch(r"layer_\d+", name)] or [name for name in names if name and name not in known]
     return data + _bytes(7, b"".join(_bytes(12, _bytes(1, name)) for name in shown))
 
 
@@ -288,6 +320,7 @@ class OnnxNet:
         if not given:
             raise ModelFormatError(path=path, expected="an ONNX model with an input", found="none")
         self.x, self.axes = given[0].name, len(given[0].shape)
+        self.any_length = self.axes < 2 or not isinstance(given[0].shape[-2], int)
         self.outputs = [value.name for value in self.session.get_outputs()]
         self.initial = {value.name for value in (*inputs[1:], *self.session.get_overridable_initializers())}
         self.shapes = {value.name: value.shape for value in (*inputs[1:], *self.session.get_overridable_initializers())}
@@ -319,6 +352,41 @@ class OnnxNet:
         answers = self.session.run(names, {self.x: self._shaped(x), **self.states})
         return {int(name[6:]): np.asarray(answer, np.float32).reshape(len(x), -1) for name, answer in zip(names, answers, strict=True)}
 
+    def match(self, x: Array, wanted: dict[int, Array]) -> dict[int, Array]:
+        """For a model of other names: of all its tensors, in their order, those that are nearest to each wanted layer.
+
+        wanted   layer -> (T, O) of the engine that this one is held against
+        returns  layer -> (T, O), up to the first layer that no tensor has the size of
+        """
+        self.reset()
+        answers = self.session.run(self.outputs, {self.x: self._shaped(x), **self.states})
+        tensors = [np.asarray(answer) for answer in (*answers[1:], answers[0])]  # in the order of the graph, the answer last
+        found: dict[int, Array] = {}
+        place = 0
+        for layer, rows in sorted(wanted.items()):
+            candidates = [
+                (float(np.abs(shaped.astype(np.float64) - rows).max()), at, shaped)
+                for at in range(place, len(tensors)) for shaped in _as_rows(tensors[at], rows.shape)
+            ]  # fmt: skip
+            if not candidates:
+                break
+            _, place, found[layer] = min(candidates, key=lambda candidate: candidate[:2])
+        return found
+
     def _shaped(self, x: Array) -> Array:
         """(T, I), or with a batch of one in front where the model has three axes."""
         return np.ascontiguousarray(x if self.axes == 2 else x[None])
+
+
+def _as_rows(tensor: NDArray[Any], shape: tuple[int, ...]) -> list[Array]:
+    """A tensor as (T, O), read with time in front and with time behind; [] where it has another size."""
+    steps, outputs = shape
+    if tensor.dtype != np.float32 or tensor.size != steps * outputs or not np.isfinite(tensor).all():
+        return []
+    axes = tuple(axis for axis in tensor.shape if axis != 1)
+    ways: list[Array] = []
+    if axes == (steps,) or axes[:1] == (steps,):
+        ways.append(tensor.reshape(shape))
+    if axes[-1:] == (steps,):
+        ways.append(np.ascontiguousarray(tensor.reshape(outputs, steps).T))
+    return ways

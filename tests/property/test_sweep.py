@@ -92,13 +92,12 @@ def image(rng):
     layers = []
     for _ in range(int(rng.integers(1, 4))):
         kernel, made = int(rng.integers(1, min(features, 7) + 1)), int(rng.choice([1, 2, 3, 4, 5, 8, 16, 17, 33]))
-        layers.append(
-            random_layer(
-                "conv2d", filters * features, 0, rng, activation(rng, "conv2d"), spread(rng), num_filters_in=filters, num_features_in=features,
-                num_filters_out=made, kernel_size_feature=kernel, kernel_size_time=int(rng.integers(1, 5)), dilation=int(rng.integers(1, 5)),
-                strides=int(rng.integers(1, 4)), padding=str(rng.choice(["valid", "same"])),
-            )  # fmt: skip
-        )
+        options = {
+            "num_filters_in": filters, "num_features_in": features, "num_filters_out": made, "kernel_size_feature": kernel,
+            "kernel_size_time": int(rng.integers(1, 5)), "dilation": int(rng.integers(1, 5)), "strides": int(rng.integers(1, 4)),
+            "padding": str(rng.choice(["valid", "same"])),
+        }  # fmt: skip
+        layers.append(random_layer("conv2d", filters * features, 0, rng, activation(rng, "conv2d"), spread(rng), **options))
         filters, features = made, layers[-1].out_size // made
         if rng.random() < 0.5:
             layers.append(random_layer("batchnorm2d", filters * features, 0, rng, num_filters_in=filters, num_features_in=features))

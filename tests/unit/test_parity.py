@@ -14,7 +14,8 @@ from kelly.errors import BackendUnavailableError, ConfigError, ModelFormatError
 from kelly.nets.contestants import KellyContestant, NumpyContestant, open_contestants
 from kelly.nets.export import to_rtneural, write_document
 from kelly.nets.json import Model, read_model
-from kelly.nets.parity import block_sizes, compare, difference, noise, ordered
+from kelly.nets.onnx import to_onnx
+from kelly.nets.parity import block_sizes, compare, cosine, difference, noise, ordered
 from tests.nets import GOLDEN, random_layer
 
 LSTM = GOLDEN / "lstm_stack" / "model.json"
@@ -130,15 +131,22 @@ PROGRAM = """
     import kelly
     net = kelly.load_network(sys.argv[1])
     x = np.frombuffer(sys.stdin.buffer.read(), "<f4").reshape(-1, net.in_size)
-    sys.stdout.buffer.write(net(x).tobytes())
+    every = int(sys.argv[2]) if len(sys.argv) > 2 and {resets} else len(x)
+    for at in range(0, len(x), every):
+        net.reset()
+        sys.stdout.buffer.write(net(x[at : at + every]).tobytes())
 """
+
+
+def reference_program(path, resets=True):
+    path.write_text(textwrap.dedent(PROGRAM).lstrip().format(python=sys.executable, root=str(GOLDEN.parents[1]), resets=resets))
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
 
 
 def test_a_reference_program_is_driven_by_the_protocol(tmp_path, monkeypatch):
     """MODEL.json as argument, floats in, floats out; layers by cutting the file."""
-    program = tmp_path / "reference"
-    program.write_text(textwrap.dedent(PROGRAM).lstrip().format(python=sys.executable, root=str(GOLDEN.parents[1])))
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    program = reference_program(tmp_path / "reference")
     model = read_model(small_model(tmp_path / "m.json"))
     monkeypatch.setenv("KELLY_RTNEURAL_REFERENCE", f"eigen={program}")
     (found,) = open_contestants("reference", model)
@@ -147,6 +155,98 @@ def test_a_reference_program_is_driven_by_the_protocol(tmp_path, monkeypatch):
     assert verdict.name == "RTNeural eigen"
     assert verdict.difference.differing == 0
     assert len(verdict.layers) == 3
+    assert verdict.carries_state
+    (forgets,) = open_contestants(f"eigen={reference_program(tmp_path / 'forgets', resets=False)}", model)
+    assert compare(KellyContestant(model, "eigen"), [forgets], noise(3, 16), tolerance=0.0)[0].resets is False
+
+
+FORWARD = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.memory, self.last = nn.Linear(3, 6), nn.LSTM(6, 5, batch_first=True), nn.Linear(5, 2)
+
+    def forward(self, x):
+        y = self.last(self.memory(torch.tanh(self.first(x)))[0])
+        return y {extra}
+"""
+
+
+@pytest.mark.parametrize(("extra", "carries"), [("", True), ("- y.mean(dim=1, keepdim=True)", False), ("* (1 + 0 * y.flip(1)) + 0.1 * y.flip(1)", False)])
+def test_a_forward_of_its_own_is_held_to_its_past(extra, carries, tmp_path, monkeypatch):
+    """A network that looks at what is still to come can't be streamed, however near its layers are."""
+    import torch
+
+    torch.manual_seed(0)
+    (tmp_path / "mynet.py").write_text(FORWARD.format(extra=extra))
+    (other,) = open_contestants(f"{tmp_path / 'mynet.py'}:Net", None)
+    verdict = compare(other, [other], noise(3, 40))[0]
+    assert verdict.carries_state is carries
+    assert verdict.resets
+
+
+@pytest.mark.parametrize("spoilt", [None, 0, 1, 2])
+def test_the_first_layer_that_parts_is_found_in_an_onnx_file_of_other_names(spoilt, tmp_path):
+    """Its tensors are called anything: they are held against the layers by size and order."""
+    model = read_model(small_model(tmp_path / "m.json", vectors=False))
+    layers = list(model.layers)
+    if spoilt is not None:
+        weights = (layers[spoilt].weights[0] + np.float32(0.05), *layers[spoilt].weights[1:])
+        layers[spoilt] = dataclasses.replace(layers[spoilt], weights=weights)
+    path = tmp_path / "foreign.onnx"
+    path.write_bytes(to_onnx(layers).replace(b"layer_", b"hello_"))
+    (other,) = open_contestants(str(path), model)
+    verdict = compare(KellyContestant(model, "eigen"), [other], noise(3, 32))[0]
+    assert len(verdict.layers) == 3
+    assert verdict.first_layer == spoilt
+    assert verdict.ok == (spoilt is None)
+
+
+def test_int8_is_held_to_its_cosine_too(tmp_path):
+    """Answers that are small everywhere have small errors, however wrong they are."""
+    model = read_model(small_model(tmp_path / "m.json", vectors=False))
+    int8 = KellyContestant(model, "int8")
+    verdict = compare(KellyContestant(model, "eigen"), [int8], noise(3, 64))[0]
+    assert verdict.least_cosine == 0.999
+    assert verdict.ok
+    assert verdict.difference.cosine > 0.999
+    tiny = dataclasses.replace(model.layers[2], weights=tuple(w * np.float32(1e-3) for w in model.layers[2].weights))
+    wrong = dataclasses.replace(tiny, weights=tuple(-w for w in tiny.weights))
+    right, opposite = (Model(3, (*model.layers[:2], last), {}, None, "") for last in (tiny, wrong))
+    verdict = compare(KellyContestant(right, "eigen"), [KellyContestant(opposite, "int8")], noise(3, 64))[0]
+    assert verdict.difference.max_abs < verdict.tolerance
+    assert not verdict.ok
+    zero = np.zeros((3, 2), np.float32)
+    assert cosine(zero, zero) == 1.0
+    assert cosine(zero, zero + 1) == 0.0
+    assert cosine(zero, zero + np.nan) is None
+
+
+@pytest.mark.parametrize("name", ["conv2d_valid", "conv2d_same_s2"])
+def test_images_survive_the_way_into_onnx(name):
+    """Strides, dilation in time, both paddings, the state of the past rows."""
+    model = read_model(GOLDEN / name / "model.json")
+    (onnx,) = open_contestants("onnx", model)
+    verdict = compare(KellyContestant(model, "eigen"), [onnx], noise(model.in_size, 48))[0]
+    assert verdict.ok
+    assert verdict.carries_state
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_images_survive_the_way_into_onnx(seed):
+    rng = np.random.default_rng(seed)
+    first = random_layer("conv2d", 24, 0, rng, "relu")
+    filters = first.options["num_filters_out"]
+    norm = random_layer("batchnorm2d", first.out_size, 0, rng, num_filters_in=filters, num_features_in=first.out_size // filters, bias=seed % 2 == 0)
+    model = Model(24, (first, norm), {}, None, "")
+    (onnx,) = open_contestants("onnx", model)
+    verdict = compare(KellyContestant(model, "eigen"), [onnx], noise(24, 30))[0]
+    assert verdict.ok
+    assert verdict.carries_state
+    assert [row.index for row in verdict.layers] == [0, 1]
 
 
 def test_words_that_mean_nothing_and_programs_that_are_not_there_are_refused(tmp_path):
