@@ -78,7 +78,7 @@ def list_sets(**flags: Any) -> int:
     rows, teachers = training("data.sets").SETS, training("data.loaders").TEACHERS
     batches = {row.name: [net for net, able in teachers.items() if row.name in able] for row in rows}
     if voice.json:
-        keys = ("name", "title", "supervises", "evaluates", "licence", "free")
+        keys = ("name", "title", "supervises", "evaluates", "licence", "free", "note")
         voice.report(LIST_SCHEMA, {"sets": [{key: getattr(row, key) for key in keys} | {"batches_for": batches[row.name]} for row in rows]})
         return 0
     cells = [(row.name, row.title, teaches(row), ", ".join(batches[row.name]) or "-", row.licence, "yes" if row.free else "no") for row in rows]
@@ -147,7 +147,7 @@ def features(name: str, path: str, cache: str, **flags: Any) -> int:
 
 def teaches(row: Any) -> str:
     words = [f"{net}: {what}" for net, what in row.supervises.items()]
-    return "; ".join([*words, *([f"for evaluation: {row.evaluates}"] if row.evaluates else [])])
+    return "; ".join([*words, *([f"for evaluation: {row.evaluates}"] if row.evaluates else []), *([f"({row.note})"] if row.note else [])])
 
 
 def page(row: Any, found: Any, labels: Counter[str], opened: bool, shown: int) -> str:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from kelly._rt.contract import CONTRACT_VERSION, net_spec
 from kelly.errors import DataError
-from training.data import drums, harmony, melody, templates
+from training.data import drums, dynamics, harmony, melody, templates
+from training.data.duets import duets_of
 from training.data.examine import spread
 from training.data.features import cache_folder, save
 from training.data.item import Collection, Corrupt, Item
@@ -24,7 +25,7 @@ from training.data.score import Score, read_score
 from training.data.symbols import key_with_end, mode_of, on_beats, pitched, weights_of
 
 SOURCES = (
-    "drums.py", "harmony.py", "melody.py", "music21/reading.py", "score.py", "scores.py", "symbols.py", "templates.py",
+    "drums.py", "duets.py", "dynamics.py", "harmony.py", "melody.py", "music21/reading.py", "score.py", "scores.py", "symbols.py", "templates.py",
 )  # fmt: skip
 Array = NDArray[np.float32]
 
@@ -92,7 +93,24 @@ def groove_rows(item: Item, cache: Path | None = None) -> Array:
     return drums.rows(read_score(item.score), item.labels["meter"])
 
 
-MAKERS = {"melodytransformer": melody_rows, "harmonypredictor": harmony_rows, "groovepredictor": groove_rows}
+def dynamics_rows(item: Item, cache: Path | None = None) -> Array:
+    """A performance, note by note, each hand in turn beside the other."""
+    duets, told = duets_of(item)
+    parts, faults = [], []
+    for duet in duets:
+        try:
+            parts.append(dynamics.rows(duet, told))
+        except DataError as error:
+            faults.append(error)
+    if not parts:
+        raise faults[0]
+    return np.concatenate(parts)
+
+
+MAKERS = {
+    "melodytransformer": melody_rows, "harmonypredictor": harmony_rows, "groovepredictor": groove_rows,
+    "dynamicsengine": dynamics_rows,
+}  # fmt: skip
 
 
 @lru_cache(maxsize=1)
@@ -146,5 +164,6 @@ def in_parts(item: Item) -> bool:
 TEACHERS = {
     "melodytransformer": {name: made_by("melodytransformer") for name in ("lakh", "pop909", "music21", "essen")},
     "harmonypredictor": {name: made_by("harmonypredictor", in_parts) for name in ("pop909", "billboard", "music21", "lakh")},
+    "dynamicsengine": {name: made_by("dynamicsengine") for name in ("maestro", "asap", "groove", "emopia")},
     "groovepredictor": {"groove": made_by("groovepredictor")},
 }

@@ -54,7 +54,7 @@ SETS = (
     DataSet("harmonix", "Harmonix Set", {}, "MIT", True, "beats, sections"),
     DataSet("pop909", "POP909", {HARMONY: "annotated chords", MELODY: "the track MELODY"}, "MIT", True, "beats, keys"),
     DataSet("billboard", "McGill Billboard", {HARMONY: "annotated chords"}, "CC0", True),
-    DataSet("emopia", "EMOPIA", {MELODY: "notes given a quadrant", DYNAMICS: "velocity given a quadrant"}, "CC BY 4.0", True),
+    DataSet("emopia", "EMOPIA", {DYNAMICS: "velocity, gate, pedal given a quadrant"}, "CC BY 4.0", True),
     DataSet("music21", "music21's corpus", {MELODY: "human scores", HARMONY: "chords by template"}, "per piece, none that reserves use", True, note=BY_CUES),
     DataSet("essen", "Essen folk songs in music21", {MELODY: "human scores"}, "non-commercial use", False, note=BY_CUES),
     DataSet("cues", "cues, made here", {EMOTION: "all but dominance and the errors", **dict.fromkeys((MELODY, HARMONY, GROOVE), "composed here")}, "ours", True, "beats, keys, chords, counterfactuals"),
