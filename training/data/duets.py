@@ -14,7 +14,7 @@ from training.data.symbols import key_of, mood_at, on_beats, weights_of
 
 HAND_S = 2.0  # the hands' border is that of the notes so far around
 EVERY_S = 2.0  # a mood is judged so often
-FEET_AND_SNARE = tuple(range(35, 42)) + (43, 45, 47, 48, 50)  # against cymbals and the rest
+FEET_AND_SNARE = (*range(35, 42), 43, 45, 47, 48, 50)  # against cymbals and the rest
 QUADRANTS = {1: (0.5, 0.5), 2: (-0.5, 0.5), 3: (-0.5, -0.5), 4: (0.5, -0.5)}
 """Valence and arousal in the middle of a quadrant, which is all that EMOPIA tells."""
 

@@ -244,7 +244,7 @@ def _shape(out: Array, velocity: NDArray[np.floating], grid: Grid) -> None:
         fit = np.linalg.solve(told.T @ told + STIFFNESS * spread * np.eye(3), told.T @ ((v - v.mean()) / 127))
         fit = np.clip(fit, (0, 0, -0.5), (1, 1, 0.5))
         base[here] = v - 127 * basis @ fit
-        for name, value in zip(("accent", "phrase_arch", "crescendo"), fit + (0, 0, 0.5), strict=True):
+        for name, value in zip(("accent", "phrase_arch", "crescendo"), (fit[0], fit[1], fit[2] + 0.5), strict=True):
             answers[here, SAYS[name]] = value
             mask[here, SAYS[name]] = 1
     answers[:, SAYS["velocity"]] = np.clip(base / 127, 0, 1)
