@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import kelly
 from kelly._rt.contract import CONTRACT_VERSION
@@ -99,22 +100,20 @@ def make(
         write_json(told, {**head, "clips": 0})
     waiting = [k for k in wanted if not place(root, "clips", k, ".json").exists()]
     advance(len(wanted) - len(waiting))
-    work = [(str(root), seed, k, [str(f) for f in _weighted(fonts)], str(test_font), keep_audio) for k in waiting]
+    work = [(str(root), seed, [k for k in wanted if k // 10 == group], [str(f) for f in _weighted(fonts)], str(test_font), keep_audio) for group in sorted({k // 10 for k in waiting})]
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(work)))
     if jobs == 1:
         for row in work:
-            make_clip(row)
-            advance(1)
+            advance(make_group(row))
     else:
         pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
         try:
-            for done in as_completed([pool.submit(make_clip, row) for row in work]):
-                done.result()
-                advance(1)
+            for done in as_completed([pool.submit(make_group, row) for row in work]):
+                advance(done.result())
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     write_json(told, {**head, "clips": len(wanted) if wanted == list(range(len(wanted))) else wanted})  # only now, so that a corpus that grows is whole at every moment
-    return len(work)
+    return len(waiting)
 
 
 def _weighted(fonts: Sequence[Path]) -> list[Path]:
@@ -123,13 +122,24 @@ def _weighted(fonts: Sequence[Path]) -> list[Path]:
     return list(fonts)
 
 
-def make_clip(work: tuple[str, int, int, list[str], str, bool]) -> int:
-    """One clip; its .json is written last and says that the rest is there."""
-    folder, seed, index, fonts, test_font, keep_audio = work
+def make_group(work: tuple[str, int, list[int], list[str], str, bool]) -> int:
+    """Ten neighbours, or those of them that are wanted, in one run of the synthesizer; how many were missing."""
+    folder, seed, indices, fonts, test_font, keep_audio = work
     root, began = Path(folder), time.perf_counter()
-    piece = compose(draw(seed, index))
-    chosen = [Path(test_font)] if piece.plan.split == "test" else [Path(font) for font in fonts]
-    samples = render.render(piece, chosen)
+    pieces = {index % 10: compose(draw(seed, index)) for index in indices}
+    first = next(iter(pieces.values())).plan
+    font = Path(test_font if first.split == "test" else fonts[first.soundfont % len(fonts)])
+    sounds = render.render_all(pieces, font)
+    missing = [index for index in indices if not place(root, "clips", index, ".json").exists()]
+    for index in missing:
+        made_in_s = (time.perf_counter() - began) / len(indices)
+        make_clip(root, pieces[index % 10], sounds[index % 10], font, keep_audio, made_in_s)
+    return len(missing)
+
+
+def make_clip(root: Path, piece: Piece, samples: NDArray[np.float32], font: Path, keep_audio: bool, made_in_s: float) -> None:
+    """One clip; its .json is written last and says that the rest is there."""
+    index = piece.plan.index
     features = kelly.extract_features(samples, render.RATE_HZ)
     answers = labels.embedding(piece, features)
     save(place(root, "features", index, ".npy"), features[: len(answers)].astype(np.float16))
@@ -146,10 +156,8 @@ def make_clip(work: tuple[str, int, int, list[str], str, bool]) -> int:
         audio.parent.mkdir(exist_ok=True)
         with whole(audio) as partial:
             soundfile.write(partial, samples, render.RATE_HZ, format="FLAC")
-    clip = describe(piece)
-    clip |= {"soundfont": chosen[piece.plan.soundfont % len(chosen)].name, "rows": len(answers), "made_in_s": round(time.perf_counter() - began, 2)}
+    clip = describe(piece) | {"soundfont": font.name, "rows": len(answers), "made_in_s": round(made_in_s, 2)}
     write_json(place(root, "clips", index, ".json"), clip)
-    return index
 
 
 def describe(piece: Piece) -> dict[str, Any]:

@@ -123,7 +123,7 @@ class Plan:
     style         of the drummer
     humane_ms     spread of onsets
     rubato        slow share of tempo freedom
-    soundfont     index into the soundfonts of the split
+    soundfont     draws one of the split's; ten neighbours share it, and their reverb
     gain_db       of the recording, which is no cue
     reverb        0..1, 0 dry
     tilt_db       per octave, of microphone and room
@@ -208,7 +208,7 @@ def propose(rng: np.random.Generator, frame: Frame, first: bool) -> Section:
     rate = float(per_beat * 2 ** rng.uniform(log2(low), log2(high)))
     pitch = float(np.clip(rng.normal(63, 11), *figure.pitch))
     gate = float(rng.uniform(*figure.gate))
-    names = ["ionian", "aeolian"] if rng.random() < 0.75 else list(MODES)
+    names = ["ionian", "aeolian"] if rng.random() < 0.88 else list(MODES)
     mode = str(rng.choice(names))
     clash = float(rng.uniform(0, 0.1) if rng.random() < 0.6 else rng.uniform(0.1, 1)) if figure.clashes else 0.0
     level = float(rng.uniform(-1, 1) if first else rng.uniform(-14, 9))
@@ -272,7 +272,7 @@ def draw(seed: int, index: int) -> Plan:
     if kind == "twin":
         plan = draw(seed, index - 1)
         return replace(plan, index=index, kind=kind, sections=tuple(replace(s, mode=other_mode(s.mode)) for s in plan.sections))
-    rng = np.random.default_rng([seed, index])
+    rng, shared = np.random.default_rng([seed, index]), np.random.default_rng([seed, index // 10, 1 << 20])
     while True:
         frame = propose_frame(rng)
         n = {"free": int(rng.integers(2, 4)), "loop": int(rng.integers(1, 4)), "steps": int(rng.integers(4, 6)), "pair": int(rng.integers(1, 3))}[kind]
@@ -300,8 +300,8 @@ def draw(seed: int, index: int) -> Plan:
         loop_bars=int(rng.choice([2, 4, 4, 8])) if kind in ("loop", "steps") or rng.random() < 0.25 else 0,
         style=str(rng.choice(["rock", "ballad", "disco", "funk", "latin", "heavy"])),
         humane_ms=float(rng.uniform(0, 12)), rubato=float(rng.choice([0.0, rng.uniform(0, 0.03), rng.uniform(0.03, 0.08)])),
-        sevenths=float(rng.choice([0, 0.2, 0.7])), soundfont=int(rng.integers(1 << 16)), gain_db=float(rng.uniform(-12, 12)),
-        reverb=float(rng.choice([0, rng.uniform(0.1, 1)])), tilt_db=float(rng.choice([0, rng.uniform(-2.5, 2.5)])),
+        sevenths=float(rng.choice([0, 0.2, 0.7])), soundfont=int(shared.integers(1 << 16)), gain_db=float(rng.uniform(-12, 12)),
+        reverb=float(shared.choice([0, shared.uniform(0.1, 1)])), tilt_db=float(rng.choice([0, rng.uniform(-2.5, 2.5)])),
         noise_db=float(rng.uniform(-85, -58)), lead_s=float(rng.uniform(0.3, 0.9)), brass=frame.brass, effect=bool(rng.random() < 0.05), parts=parts, sections=sections,
     )  # fmt: skip
 

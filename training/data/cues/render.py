@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,45 +18,56 @@ from training.data.cues.desk import ROLES
 
 RATE_HZ = 44100
 TICKS_PER_S = 960
+SLOT_S, QUIET_S = 40.0, 3.0  # of a piece in a run of the synthesizer, and what is left for it to die away
 CENTRE = 64  # of CC11, which carries the level of parts that sound on
 MOST_DB = 18.0  # by which a section is corrected towards the plan's level
 
 
-def midi(piece: Piece, path: Path) -> None:
-    """What the synthesizer is given: seconds as ticks, levels of sustained parts as CC11."""
+def midi(pieces: Mapping[int, Piece], path: Path) -> None:
+    """What the synthesizer is given: pieces by place, each SLOT_S after the one before; seconds as ticks."""
     import mido
 
-    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_S // 2)
+    rows: list[tuple[int, int, mido.Message]] = []
+    for slot, piece in pieces.items():
+        if piece.length_s > SLOT_S - QUIET_S:
+            raise DataError(f"a piece of {piece.length_s:.1f} s does not fit into {SLOT_S - QUIET_S:g} s")
+        rows += [(tick + round(slot * SLOT_S * TICKS_PER_S), order, message) for tick, order, message in messages(piece)]
+    file = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_S // 2)
+    track, now = mido.MidiTrack(), 0
+    for tick, _, message in sorted(rows, key=lambda row: row[:2]):
+        track.append(message.copy(time=tick - now))
+        now = tick
+    file.tracks.append(track)
+    file.save(path)
+
+
+def messages(piece: Piece) -> Iterator[tuple[int, int, Any]]:
+    """(tick, order within it, message); levels of sustained parts as CC11."""
+    import mido
+
     notes = piece.notes[piece.notes["heard"]]
     for index, part in enumerate(piece.plan.parts):
         mine = notes[notes["part"] == index]
-        if not len(mine):
-            continue
         held = index != piece.drums and sustains(part.program)
-        rows: list[tuple[int, int, mido.Message]] = []
+        yield 0, 0, mido.Message("control_change", channel=part.channel, control=120, value=0)  # what another piece left
         if index != piece.drums:
-            rows.append((0, 0, mido.Message("program_change", channel=part.channel, program=part.program)))
+            yield 0, 1, mido.Message("program_change", channel=part.channel, program=part.program)
         for control, value in ((7, 100), (10, part.pan), (11, CENTRE), (91, round(100 * piece.plan.reverb)), (93, 0)):
-            rows.append((0, 1, mido.Message("control_change", channel=part.channel, control=control, value=value)))
-        if held:
+            yield 0, 2, mido.Message("control_change", channel=part.channel, control=control, value=value)
+        if held and len(mine):
             before = CENTRE
             for time_s in np.arange(0, piece.length_s, 0.1):
                 value = int(np.clip(round(CENTRE * 10 ** (float(piece.level_db(time_s)) / 40)), 8, 127))
                 if value != before:
-                    rows.append((round(time_s * TICKS_PER_S), 2, mido.Message("control_change", channel=part.channel, control=11, value=value)))
+                    yield round(time_s * TICKS_PER_S), 3, mido.Message("control_change", channel=part.channel, control=11, value=value)
                     before = value
         for note in mine:
             velocity = int(note["velocity"])
             if held:
                 velocity = int(np.clip(round(MEZZO_FORTE * 10 ** ((note["accent_db"] + part.gain_db + 1.5) / 40)), 6, 127))
-            rows.append((round(note["onset_s"] * TICKS_PER_S), 4, mido.Message("note_on", channel=part.channel, note=int(note["pitch"]), velocity=velocity)))
-            rows.append((round(note["end_s"] * TICKS_PER_S), 3, mido.Message("note_off", channel=part.channel, note=int(note["pitch"]), velocity=0)))
-        track, now = mido.MidiTrack(), 0
-        for tick, _, message in sorted(rows, key=lambda row: row[:2]):
-            track.append(message.copy(time=tick - now))
-            now = tick
-        file.tracks.append(track)
-    file.save(path)
+            pitch = int(note["pitch"])
+            yield round(note["onset_s"] * TICKS_PER_S), 5, mido.Message("note_on", channel=part.channel, note=pitch, velocity=velocity)
+            yield round(note["end_s"] * TICKS_PER_S), 4, mido.Message("note_off", channel=part.channel, note=pitch, velocity=0)
 
 
 def synthesise(score: Path, soundfont: Path, reverb: float) -> NDArray[np.float32]:
@@ -70,7 +82,7 @@ def synthesise(score: Path, soundfont: Path, reverb: float) -> NDArray[np.float3
         command = ["fluidsynth", "-ni", "-q", "-O", "float", "-r", str(RATE_HZ), "-g", "0.5", "-C", "0", "-R", "1" if reverb else "0",
                    "-o", f"synth.reverb.room-size={0.2 + 0.6 * reverb:.2f}", "-o", "synth.reverb.level=0.7", "-F", str(out), str(soundfont), str(score)]  # fmt: skip
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         except FileNotFoundError as error:
             raise DataError("fluidsynth: not found; install FluidSynth (Debian: apt install fluidsynth)") from error
         if done.returncode or not out.is_file():
@@ -79,20 +91,33 @@ def synthesise(score: Path, soundfont: Path, reverb: float) -> NDArray[np.float3
     return np.ascontiguousarray(samples.mean(axis=1))
 
 
-def render(piece: Piece, soundfonts: Sequence[Path]) -> NDArray[np.float32]:
-    """The recording (n,) float32 at RATE_HZ, of the piece's length, peak at most 1.
+def render(piece: Piece, soundfont: Path) -> NDArray[np.float32]:
+    """The recording (n,) float32 at RATE_HZ of a piece, of its length, peak at most about 1."""
+    return render_all({0: piece}, soundfont)[0]
 
-    Each section's mean power is moved to where the plan has it, by at most MOST_DB, so that a fuller texture or a
-    louder program is not a dynamic.
+
+def render_all(pieces: Mapping[int, Piece], soundfont: Path) -> dict[int, NDArray[np.float32]]:
+    """Recordings of pieces by place, in one run of the synthesizer, because loading a soundfont takes longer than a piece.
+
+    A place decides when its piece is played, so a recording does not depend on which others are made.
     """
-    plan = piece.plan
     with TemporaryDirectory(prefix="kelly-cues-") as folder:
-        score = Path(folder) / "piece.mid"
-        midi(piece, score)
-        samples = synthesise(score, soundfonts[plan.soundfont % len(soundfonts)], plan.reverb)
-    n = round(piece.length_s * RATE_HZ)
-    sound = np.zeros(n, np.float32)
-    sound[: min(n, len(samples))] = samples[:n]
+        score = Path(folder) / "pieces.mid"
+        midi(pieces, score)
+        samples = synthesise(score, soundfont, max(piece.plan.reverb for piece in pieces.values()))
+    out = {}
+    for slot, piece in pieces.items():
+        start, n = round(slot * SLOT_S * RATE_HZ), round(piece.length_s * RATE_HZ)
+        sound = np.zeros(n, np.float32)
+        part = samples[start : start + n]
+        sound[: len(part)] = part
+        out[slot] = recorded(piece, sound)
+    return out
+
+
+def recorded(piece: Piece, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Levels as the plan has them, then a microphone's tilt, a gain and a noise floor."""
+    plan, n = piece.plan, len(sound)
     sound = levelled(piece, sound)
     rng = np.random.default_rng([plan.seed, plan.index, 4])
     if plan.tilt_db:
@@ -105,11 +130,15 @@ def render(piece: Piece, soundfonts: Sequence[Path]) -> NDArray[np.float32]:
     peak = float(np.abs(sound).max())
     if peak > 0.99:
         sound *= np.float32(0.99 / peak)
-    return sound + (10 ** (plan.noise_db / 20) * rng.standard_normal(n)).astype(np.float32)
+    noise = rng.standard_normal(n, np.float32)
+    return sound + np.float32(10 ** (plan.noise_db / 20)) * noise
 
 
 def levelled(piece: Piece, sound: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same sound, its sections as loud beside each other as the plan says."""
+    """The same sound, its sections as loud beside each other as the plan says.
+
+    Each section's mean power is moved by at most MOST_DB, so that a fuller texture or a louder program is no dynamic.
+    """
     hop = RATE_HZ // 50
     power = (sound[: len(sound) // hop * hop].reshape(-1, hop).astype(np.float64) ** 2).mean(axis=1)
     times_s = (np.arange(len(power)) + 0.5) / 50

@@ -41,8 +41,14 @@ def _octaves(d: Desk) -> None:
 
 
 def _thirds(d: Desk) -> None:
-    by = -2 if d.rng.random() < 0.7 else -5
-    d.strike("melody", d.places, [[d.diatonic(p[0], by), p[0]] for p in d.melody(d.places, d.centre + 2)])
+    """A third below, or what of the chord lies next below it, so that both voices say the same chord."""
+    pairs = []
+    for place, (top,) in zip(d.places, d.melody(d.places, d.centre + 2), strict=True):
+        low = d.diatonic(top, -2)
+        if low % 12 not in place.chord.tones and top % 12 in place.chord.tones:
+            low = next(p for p in range(top - 3, top - 13, -1) if p % 12 in place.chord.tones)
+        pairs.append([low, top])
+    d.strike("melody", d.places, pairs)
 
 
 def _block(d: Desk) -> None:
@@ -88,7 +94,7 @@ def _drone(d: Desk) -> None:
 
 def _ostinato(d: Desk) -> None:
     """One figure, turned to fit each chord."""
-    figure = [int(k) for k in d.rng.integers(-3, 4, 8)]
+    figure = [int(k) for k in d.rng.choice([-3, -2, -1, 0, 1, 2, 4], 8, p=[0.2, 0.05, 0.05, 0.2, 0.1, 0.2, 0.2])]
     steps, tonic, pitches = d.steps, d.section.tonic, []
     for place in d.places:
         rank = sum(p.bar == place.bar and p.slot < place.slot for p in d.places)

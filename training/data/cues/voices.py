@@ -73,8 +73,9 @@ def tune(
         last = k + 1 == len(places) or (places[k + 1][0] // 4 != bar // 4)
         here = motif.setdefault(bar, [])
         before = motif.get(bar - 2 if bar % 4 >= 2 else -1, [])
-        if last:
-            degree = nearest_degree(pitch_of(degree, tonic, steps) - 0.5, tonic, steps, chord.tones)
+        if last or (phrase == 0 and len(here) == 0):
+            home = (tonic % 12,) if tonic % 12 in chord.tones and rng.random() < 0.75 else chord.tones
+            degree = nearest_degree(pitch_of(degree, tonic, steps) - 0.5, tonic, steps, home)
         elif weight >= 0.75 or not here:
             degree = nearest_degree(0.6 * pitch_of(degree, tonic, steps) + 0.4 * goal + rng.normal(0, 2), tonic, steps, chord.tones)
         elif len(here) < len(before) and rng.random() < 0.75:
@@ -84,14 +85,21 @@ def tune(
                 direction = -direction
             if abs(pitch_of(degree, tonic, steps) - goal) > 7:
                 direction = 1 if pitch_of(degree, tonic, steps) < goal else -1
-            degree += direction * int(rng.choice([1, 1, 1, 2, 0, -1], p=[0.3, 0.25, 0.15, 0.14, 0.08, 0.08]))
+            degree += direction * int(rng.choice([1, 2, 0, -1], p=[0.7, 0.14, 0.08, 0.08]))
+            if rng.random() < 0.35:  # a tune comes back to its tonic, third and fifth
+                degree = nearest_degree(pitch_of(degree, tonic, steps), tonic, steps, [(tonic + steps[k]) % 12 for k in (0, 2, 4)])
         here.append(degree)
         pitch = pitch_of(degree, tonic, steps)
         if abs(pitch - centre) > 13:
             degree = nearest_degree(centre + np.sign(pitch - centre) * 6, tonic, steps, chord.tones)
             here[-1] = degree
-        out.append(pitch_of(degree, tonic, steps))
+        out.append(pitch_of(degree, tonic, steps) + leading(degree, steps, tonic, chord))
     return out
+
+
+def leading(degree: int, steps: Sequence[int], tonic: int, chord: Chord) -> int:
+    """1 where a minor seventh becomes the leading tone, because the dominant has it."""
+    return int(degree % 7 == 6 and steps[6] == 10 and (tonic + 11) % 12 in chord.tones)
 
 
 def voicing(chord: Chord, n_voices: int, centre: float, before: Sequence[int] = ()) -> list[int]:
