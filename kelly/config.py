@@ -39,7 +39,8 @@ class AudioConfig:
     channel       1-based input channel; None mixes all of a file, the first two of a device
     gate_db       dBFS below which nobody plays, -119..-1
     block_frames  frames per callback; 0 lets the driver choose
-    tail_s        silence after the last frame of a file, in which the phrase ends, 0..60
+    tail_s        silence after the last frame of a file, in which the music ends, 0..60; 0: it does not, it is cut off
+    end_s         seconds into the stream at which the player has ended, 0..86400; None: where a file with a tail does
     patience_s    how long a device that went is waited for, 0..3600
     """
 
@@ -47,7 +48,8 @@ class AudioConfig:
     channel: int | None = None
     gate_db: float = -60.0
     block_frames: int = 0
-    tail_s: float = 2.0
+    tail_s: float = 6.0
+    end_s: float | None = None
     patience_s: float = 8.0
 
 
@@ -338,6 +340,7 @@ SETTINGS = (
     Setting("audio.gate_db", "gate", _number(-119, -1)),  # -120 dBFS is what silence measures
     Setting("audio.block_frames", "block", _number(0, 8192, whole=True)),
     Setting("audio.tail_s", "tail", _number(0, 60)),
+    Setting("audio.end_s", "end", _number(0, 86400, optional="auto")),
     Setting("audio.patience_s", "patience", _number(0, 3600)),
     Setting("midi.output", "midi_out", _text(pattern=NAMED, meaning="a port, virtual, file:PATH or auto")),
     Setting("midi.input", "midi_in", _text()),
@@ -471,7 +474,7 @@ def to_toml(config: Config) -> str:
 
     raises  ConfigError for a setting that TOML cannot say (an absent one without a word for it is left out)
     """
-    words = {"music.tempo_bpm": "auto", "engine.reflex_note": "off"}
+    words = {"music.tempo_bpm": "auto", "engine.reflex_note": "off", "audio.end_s": "auto"}
     lines: list[str] = []
     for section in SECTIONS:
         lines.append(f"\n[{section}]")

@@ -24,7 +24,8 @@ from kelly.audio.jack import JackSource
 from kelly.errors import AudioDeviceError, AudioFileError
 
 DEMO = Path(__file__).with_name("demo.ogg")
-TAIL_S = 2.0
+TAIL_S = 6.0
+"""Silence after the end of a file: to the last bar line, and a bar of the last chord."""
 """Silence after the last frame of a file, in which the phrase ends."""
 
 DEVICE_CHANNELS = 2
@@ -71,7 +72,7 @@ class FileSource:
     path      anything libsndfile reads, at any rate
     channel   0-based, None for the mean of all
     realtime  True: paced by the monotonic clock, like a device
-    tail_s    silence after the last frame, in which the phrase ends
+    tail_s    silence after the last frame, in which the music ends
     raises    AudioFileError for a file that is missing, empty or unreadable
     thread    [main]; reads on a thread of its own, which waits without the GIL
     """
@@ -81,6 +82,7 @@ class FileSource:
         self._file = open_sound(self.path)
         self.name = self.path.name
         self.sample_rate_hz = float(self._file.samplerate)
+        self.sound_frames: int = self._file.frames  # without the silence
         self.total_frames: int | None = self._file.frames + int(tail_s * self._file.samplerate)
         channels = int(self._file.channels)
         if channel is not None and channel >= channels:

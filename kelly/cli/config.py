@@ -16,8 +16,8 @@ from kelly.config import FILE_NAME, SECTIONS, SETTINGS, Config, load_config, tom
 from kelly.errors import ConfigError
 
 SCHEMA = "kelly.config/1"
-EXAMPLES = {"audio.channel": 2, "music.tempo_bpm": 96, "engine.reflex_note": 37, "midi.programs": {"bass": 33}, "midi.controls": {"freeze": "CC 21"},
-            "midi.parts": {"bass": False}, "midi.ranges": {"melody": "60-84"}, "midi.cc": {"valence": "20"}}  # fmt: skip
+EXAMPLES = {"audio.channel": 2, "audio.end_s": 93.5, "music.tempo_bpm": 96, "engine.reflex_note": 37, "midi.programs": {"bass": 33},
+            "midi.controls": {"freeze": "CC 21"}, "midi.parts": {"bass": False}, "midi.ranges": {"melody": "60-84"}, "midi.cc": {"valence": "20"}}  # fmt: skip
 """What the file to begin with shows where the default is "nothing"."""
 
 

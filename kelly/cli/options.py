@@ -55,7 +55,7 @@ CONTROLS = (
 )
 OSC = (click.option("--osc", metavar="[HOST:]PORT", help="Tell what is felt and heard by OSC; without HOST to this machine only."),)
 RECORD = (click.option("--record", metavar="FOLDER", help="Keep a take: sound, notes, feeling and settings, aligned."),)
-TAIL = (click.option("--tail", metavar="S", help="Silence after the end of a file, for the last phrase; default 2."),)
+TAIL = (click.option("--tail", metavar="S", help="Silence after the end of a file, for a last chord; default 6; 0 cuts off."),)
 MODELS = (
     click.option("--models", metavar="FOLDER", help="Where the five nets are."),
     click.option("--strict-models", is_flag=True, default=None, help="Exit 4 when a net is missing or broken."),

@@ -23,22 +23,25 @@ class Close:
     """Where the end lies, in steps of the grid.
 
     first  from where the music is led       final  the last chord       end  nothing sounds from here on
+    leads  kelly leads with a cadence; False: the player does, or has ended, and kelly goes along
     """
 
     first: int
     final: int
     end: int
+    leads: bool = True
 
     def at(self, step: int) -> str:
         """What a step is: "" before, then "leading" and "final"."""
         return "" if step < self.first else LEADING if step < self.final else FINAL
 
 
-def close_from(place: Place) -> Close:
-    """The close that begins at a place."""
+def close_from(place: Place, leads: bool = True) -> Close:
+    """The close that begins at a place; one that kelly need not lead comes with the next bar line."""
     left = 4 * place.beats_per_bar - place.step_in_bar
-    final = place.step + left + (0 if left >= 4 * min(_LEAST_BEATS, place.beats_per_bar) else 4 * place.beats_per_bar)
-    return Close(place.step, final, final + 4 * place.beats_per_bar)
+    least = 4 * min(_LEAST_BEATS, place.beats_per_bar) if leads else 1
+    final = place.step + left + (0 if left >= least else 4 * place.beats_per_bar)
+    return Close(place.step, final, final + 4 * place.beats_per_bar, leads)
 
 
 def closing_chord(close: Close, place: Place, tonic: int, mode: int, chord: Chord | None) -> Chord | None:
@@ -53,7 +56,7 @@ def closing_chord(close: Close, place: Place, tonic: int, mode: int, chord: Chor
     kind = close.at(place.step)
     if kind == FINAL:
         return Chord(tonic, MIN if mode == MINOR else MAJ)
-    if kind != LEADING:
+    if kind != LEADING or not close.leads:
         return chord
     left = close.final - place.step
     if left <= 2 * 4 or left <= 2 * place.beats_per_bar:

@@ -63,6 +63,7 @@ class Conductor:
     grid, played    for the file and the summary: the beats seen, and how many notes each part has planned
     echoes          how often it heard only itself, and stopped
     reasons         why.Reason of every note that was struck, in the order of planning; the owner may drop old ones
+    broken          name of a rule break -> notes that it touched
     breaker.said    sentences about the rules broken on purpose
     """
 
@@ -122,8 +123,9 @@ class Conductor:
         self._before: tuple[int, Chord | None] | None = None  # beat and chord planned last
         self._texture = Texture()
         self._voices = tuple(Voice() for _ in self.parts)
-        self._began: int | None = None
+        self._silent = True  # nobody has struck since the music last fell silent
         self.reasons: list[Reason] = []
+        self.broken: dict[str, int] = {}
         self.breaker.reset()
         self._dynamics.reset()
         self._expression.reset()
@@ -193,21 +195,33 @@ class Conductor:
         """Nobody plays, as if the player paused, until told otherwise."""
         self._resting = resting
 
-    def end_phrase(self) -> None:
-        """Lead the music to its close: a cadence within two bars, the tonic held for one, and no more."""
+    def end_phrase(self, leads: bool = True) -> None:
+        """Bring the music to its close: a cadence within two bars, the tonic held for one, and no more.
+
+        leads  False: the player has ended; the last chord comes with the next bar line, softly
+        """
         if self._close is not None and not self._ritardando:
             return
-        self._ritardando = False
-        if not self.grid.exists or self._next_step is None or self._began is None:
+        going_on, self._ritardando = self._close, False
+        if not self.grid.exists or self._next_step is None or self._silent:
             self._close, self._ended = Close(0, 0, 0), True
             return
-        self._close = self._close or close_from(self.grid.place(self._next_step))
+        self._close = going_on or close_from(self.grid.place(self._next_step), leads)
 
     def over(self, frame: int) -> bool:
         """Whether the music that ``end_phrase`` closed has been played at ``frame``."""
         if self._close is None or self._ritardando:
             return False
         return not self.grid.exists or (self._ended and frame >= self.grid.frame_of(self._close.end))
+
+    def settled(self, before_frame: int | None = None) -> list[Reason]:
+        """Take away the reasons that are final: of notes struck before a frame, all when none is given."""
+        if before_frame is None:
+            taken, self.reasons = self.reasons, []
+            return taken
+        count = next((i for i, reason in enumerate(self.reasons) if reason.frame >= before_frame), len(self.reasons))
+        taken, self.reasons = self.reasons[:count], self.reasons[count:]
+        return taken
 
     def finish(self) -> Any:
         """Release every held note now; nothing is planned afterwards."""
@@ -251,8 +265,8 @@ class Conductor:
     def _listen_to_tempo(self, heard: Heard) -> None:
         """A ritardando leads to a cadence; whoever plays on in tempo afterwards is joined again."""
         slows = self._slowing.hear(self.grid, heard.locked and heard.playing)
-        if slows and self._close is None and self._next_step is not None and self._began is not None:
-            self._close, self._ritardando = close_from(self.grid.place(self._next_step)), True
+        if slows and self._close is None and self._next_step is not None and not self._silent:
+            self._close, self._ritardando = close_from(self.grid.place(self._next_step), leads=False), True
         elif self._ritardando and self._close is not None and self._next_step is not None:
             done = self._next_step >= self._close.end
             if done and (self._slowing.steady or self._next_step >= self._close.end + 4 * STEPS_PER_BEAT * 2):
@@ -265,6 +279,7 @@ class Conductor:
         while self.grid.frame_of(self._next_step) < limit:
             if self._close is not None and self._next_step >= self._close.end:
                 self._silence(self.grid.frame_of(self._close.end))
+                self._expression.rest(self._ledger, self.grid.frame_of(self._close.end))
                 self._ended = not self._ritardando
                 if self._ended:
                     return
@@ -274,6 +289,7 @@ class Conductor:
 
     def _silence(self, frame: float, ring_frames: float = 0.0) -> None:
         """Nobody strikes; what sounds may ring for a while."""
+        self._silent = True
         for row in range(len(self.parts)):
             self._ledger.cut(row, round(frame + ring_frames))
         self._expression.lift(self._ledger, frame + ring_frames)
@@ -288,8 +304,9 @@ class Conductor:
         return chord, known, broke
 
     def _stage(self, heard: Heard, frame: float, beat_s: float, has_chord: bool) -> Stage:
-        if self._close is not None and self._began is not None:  # a cadence is played out, whether or not the player is still there
-            return Stage(True, has_chord, heard.tonic >= 0, True, has_chord, has_chord)
+        if self._close is not None:  # a cadence is played out, whether or not the player is still there
+            gone = not self._close.leads and not self._ritardando
+            return Stage(True, has_chord, heard.tonic >= 0 and not gone, True, has_chord, has_chord, answering=gone)
         ahead_s = (frame - heard.frame) / self.sample_rate_hz
         return self._entry.stage(heard, ahead_s, beat_s, beat_s * self.grid.beats_per_bar, has_chord)
 
@@ -422,7 +439,7 @@ class Conductor:
                 self.played[row] += 1
                 self._record(row, note, shape, on, moment)
         self._voices[row].pitch, self._voices[row].step = notes[-1].pitch, moment.place.step
-        self._began = moment.place.step if self._began is None else self._began
+        self._silent = False
         beat = moment.beat_frames
         return [
             Struck(note.pitch, shape.velocity, (shape.on_frame - moment.frame) / beat, (shape.off_frame - shape.on_frame) / beat, note.tied)
@@ -439,6 +456,8 @@ class Conductor:
         heard, why, place = moment.heard, note.why, moment.place
         pitched = row != DRUMS
         net = _NETS.get(row, "")
+        if why.broke:
+            self.broken[why.broke] = self.broken.get(why.broke, 0) + 1
         self.reasons.append(
             Reason(
                 frame=frame, part=row, channel=self.parts[row].channel, pitch=note.pitch, velocity=shape.velocity,

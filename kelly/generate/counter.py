@@ -21,7 +21,7 @@ _PERFECT = (0, 7)
 
 
 class Counter:
-    """The cellist: channel 4, one note at a time.
+    """The clarinettist: channel 4, one note at a time.
 
     rests  the newest note, if it still sounds, ends at the step planned last
     """
@@ -36,6 +36,7 @@ class Counter:
         self._chord: Chord | None = None
         self._step = -(10**9)
         self._melody = self._bass = -1
+        self._stood = 0  # notes on the same pitch
 
     def plan(self, moment: Moment) -> list[Note]:
         place, chord = moment.place, moment.chord
@@ -63,7 +64,8 @@ class Counter:
         return draw(moment.seed, COUNTER, place.bar, place.step_in_bar) < 0.3 + 0.5 * moment.complexity
 
     def _sing(self, moment: Moment, chord: Chord, rule: str, length: float) -> list[Note]:
-        self.pitch = self._pick(moment, chord, rule)
+        before, self.pitch = self.pitch, self._pick(moment, chord, rule)
+        self._stood = self._stood + 1 if self.pitch == before else 0
         self._chord, self._step, self.rests = chord, moment.place.step, False
         self._melody, self._bass = moment.voices[MELODY].pitch, moment.voices[BASS].pitch
         return [Note(self.pitch, length, INNER_VOICE, 0.8, 1.0, why=Why(rule, None, (("motion", 1.0),), moment.chord_break))]
@@ -78,7 +80,9 @@ class Counter:
         def unwillingness(pitch: int) -> tuple[float, int]:
             total = 0.15 * abs(pitch - centre)
             motion = pitch - self.pitch if self.pitch >= 0 else 0
-            total += 0.6 * abs(motion) + (3.0 if abs(motion) > 7 else 0.0) + (2.5 if motion == 0 and rule == "passing" else 0.0)
+            total += 0.55 * abs(motion) + (3.0 if abs(motion) > 7 else 0.0)
+            if motion == 0 and self.pitch >= 0:
+                total += 3.0 if rule == "passing" else 1.7 + 0.8 * self._stood  # a line that stands still is none
             total += 0.0 if pitch % 12 in guides else 1.2 if pitch % 12 in chord.tones else 2.5
             total += 0.7 if motion * rising > 0 else 0.0
             for other, before in ((melody, self._melody), (moment.voices[BASS].pitch, self._bass)):

@@ -62,3 +62,11 @@ class Expression:
         if self._down:
             self._down = False
             ledger.control(CHORDS, self._parts[CHORDS].channel, round(frame), PEDAL_CONTROLLER, 0)
+
+    def rest(self, ledger: Ledger, frame: float) -> None:
+        """The music is over: everything as it was found."""
+        self.lift(ledger, frame)
+        for row, part in enumerate(self._parts):
+            if self._told[row] != 127:
+                self._told[row] = 127
+                ledger.control(row, part.channel, round(frame), EXPRESSION_CONTROLLER, 127)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..music.chord import Chord
-from .harmony import centre_of, cost, voicings
+from .harmony import centre_of, cost
 from .moment import FINAL, INNER_VOICE, Moment, Note
 from .settings import BASS, Part
 from .why import Why
 
 _RENEWED_BARS = 4  # a chord that does not change is struck again after so many bars
-_VOICES = 3
+
+
+@lru_cache(maxsize=512)
+def spread(tones: tuple[int, ...], low: int, high: int) -> tuple[tuple[int, ...], ...]:
+    """Wide positions of a chord within a range: every second tone of its close stack, so that it leaves the middle free.
+
+    tones  pitch classes, root first
+    """
+    stack = [pitch for pitch in range(low, high + 1) if pitch % 12 in tones]
+    wide = [tuple(stack[i : i + 2 * len(set(tones)) : 2]) for i in range(len(stack))]
+    whole = [shape for shape in wide if {pitch % 12 for pitch in shape} == {tone % 12 for tone in tones}]
+    return tuple(whole) or tuple(tuple(stack[i : i + len(set(tones))]) for i in range(len(stack) - len(set(tones)) + 1))
 
 
 class Pad:
@@ -38,7 +51,7 @@ class Pad:
         tonic = moment.heard.tonic
         leading = (tonic + 11) % 12 if tonic >= 0 else -1
         third, bass = (chord.root + 4) % 12, moment.voices[BASS].pitch
-        shapes = [shape for shape in voicings(chord.tones, self.part.low, self.part.high, False) if len(shape) <= _VOICES + 1]
+        shapes = spread(chord.tones, self.part.low, self.part.high)
         if not shapes:
             return []
         centre = centre_of(self.part, moment, 0.3)

@@ -33,7 +33,7 @@ PARTS = (
     Part("melody", 2, 11, 67, 88),  # vibraphone: its notes ring, so rests do not gape
     Part("bass", 3, 33, 28, 50),  # fingered bass, from its lowest string
     Part("drums", 10, 0, 35, 59),  # standard kit
-    Part("counter", 4, 42, 50, 69),  # cello: sings below the melody
+    Part("counter", 4, 71, 55, 76),  # clarinet: sings between chords and melody
     Part("pad", 5, 48, 48, 76),  # strings, held
 )
 PART_NAMES = tuple(part.name for part in PARTS)

@@ -26,6 +26,8 @@ from kelly.music.chord import Chord, parse_progression
 from kelly.music.scale import Key, parse_key
 from kelly.nets.processor import MultiModelProcessor
 
+TAIL_S = 2.0  # what the tracker's windows still have to say about the end
+
 Array = NDArray[np.float32]
 
 TICKS = 256
@@ -107,7 +109,7 @@ def analyze(audio: str | os.PathLike[str], **settings: Any) -> Track:
 def analyze_config(audio: str | os.PathLike[str], config: Config, progress: Callable[[float], None] | None = None) -> Track:
     """The same with a Config; ``progress`` is called with 0..1."""
     channel = None if config.audio.channel is None else config.audio.channel - 1
-    source = FileSource(Path(audio), channel, realtime=False)
+    source = FileSource(Path(audio), channel, realtime=False, tail_s=TAIL_S)
     try:
         worker, ticks, sources = _worker(source, config)
         threading.Thread(target=worker.run, name="kelly-worker", daemon=True).start()
@@ -127,8 +129,7 @@ def analyze_config(audio: str | os.PathLike[str], config: Config, progress: Call
         heard = np.concatenate(parts)
     finally:
         source.stop()
-    length = (source.total_frames or 0) - int(2.0 * source.sample_rate_hz)
-    kept = heard[heard["frame"] <= max(length, int(heard["frame"][0]))]
+    kept = heard[heard["frame"] <= max(source.sound_frames, int(heard["frame"][0]))]
     return _track(kept, source.sample_rate_hz, sources)
 
 

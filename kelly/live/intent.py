@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from kelly.config import Config
 from kelly.errors import ConfigError
+from kelly.generate.settings import ConductorSettings
 from kelly.music.intent import Intent, from_words, read_intent
 
 
@@ -35,4 +36,19 @@ def constrained(config: Config, intent: Intent | None) -> Config:
             tempo_bpm=intent.tempo_bpm if music.tempo_bpm is None else music.tempo_bpm,
             meter=intent.meter if intent.meter and "music.meter" not in config.origins else music.meter,
         ),
+    )
+
+
+def band_of(settings: ConductorSettings, config: Config, intent: Intent | None) -> ConductorSettings:
+    """What the band is told, with what the intent asks of it: mode, feel, rule breaks."""
+    chosen = tuple(name for name, given in (("mood", intent is not None), ("chords", bool(config.music.chords.strip()))) if given)
+    if intent is None:
+        return replace(settings, overrides=chosen)
+    return replace(
+        settings,
+        mode=intent.mode if not settings.key_given else 0,
+        swing=intent.off_eighth,
+        push_s=intent.push_s,
+        breaks=intent.breaks,
+        overrides=chosen,
     )

@@ -46,9 +46,10 @@ from kelly.errors import (
 )
 from kelly.generate.conductor import Conductor
 from kelly.generate.settings import ConductorSettings, part_row
+from kelly.generate.why import Reason
 from kelly.live.commands import Script
 from kelly.live.engines import conductor_engines
-from kelly.live.intent import constrained, intent_of
+from kelly.live.intent import band_of, constrained, intent_of
 from kelly.live.mailbox import COUNTERS, KEYS, Mailbox
 from kelly.live.osc import OscSender
 from kelly.live.pedalboard import Pedalboard
@@ -71,6 +72,7 @@ TICKS, EVENTS, OUT = 256, 4096, 8192  # ring sizes; 256 ticks are ten seconds
 JOIN_S = 1.0
 DRAIN_S = 0.05  # two periods of any server, until what was sent has left
 KNOTS = 1024
+REASONS = 4096
 LOOK_S = 0.1  # how often the watch looks whether the device is still there, and whether it is back
 LOST_S = 2.0  # a device whose callback stands still this long is gone
 FINISH_S = 3.0  # what was planned when a recorded session is ended is still played, but no longer than this
@@ -114,6 +116,7 @@ class Session:
             off=frozenset(name for name, plays in config.midi.parts.items() if not plays),
             feelings=feelings(config.midi.cc),
         ).choose(channels=config.midi.channels, programs=config.midi.programs, ranges=ranges(config.midi.ranges))
+        settings = band_of(settings, config, self._intent)
         if source is None:
             source, said = open_source(config.audio.input, config.audio.channel, config.audio.block_frames, realtime, config.audio.tail_s)
             self.notices += [said] if said else []
@@ -164,6 +167,9 @@ class Session:
         event, reflex_note = dtype("event"), config.engine.reflex_note
         self._engines = conductor_engines(self.processor)
         self._conductor = Conductor(rate, settings, self._engines)
+        self._end_s = config.audio.end_s
+        if self._end_s is None and isinstance(self.source, FileSource) and self.source.tail_s > 0.0:
+            self._end_s = self.source.sound_frames / rate
         self.take = self._record(Path(config.record.folder)) if config.record.folder else None
         self._ticks, self._commands = Ring(dtype("tick"), TICKS), Ring(dtype("command"), 256)
         self._receipts, self._events, self._out = Ring(receipt_dtype(), 1024), Ring(event, EVENTS), Ring(event, OUT)
@@ -196,7 +202,9 @@ class Session:
         )
         if self.realtime and isinstance(self.sink, NativeSink):
             self._performer.play_to(self.sink.port)
+        self._end_frame = None if self._end_s is None else round(self._end_s * rate)
         self._stopping, self._ended, self._closed = threading.Event(), threading.Event(), False
+        self._told = 0  # sentences about broken rules that are in the news
         self._failure: BaseException | None = None
         self._newest: Any | None = None
         self.losses = self.returns = 0
@@ -229,7 +237,7 @@ class Session:
             except (OSError, TakeError) as error:
                 self.notices.append(str(error))
         nets = {slot.name: slot.sha256 or slot.source for slot in self.processor.slots}
-        return Recorder(folder, self.config, self.source.sample_rate_hz, self._score, nets)
+        return Recorder(folder, self.config, self.source.sample_rate_hz, self._score, nets, self._end_s)
 
     # Life cycle.  [main]
 
@@ -363,20 +371,38 @@ class Session:
                 self._switch(int(tick["index"]), int(tick["frame"]))
                 for engine in self._engines.values():
                     engine.hear(tick)
+                if self._end_frame is not None and int(tick["frame"]) >= self._end_frame:
+                    self._end_frame = None
+                    self._conductor.end_phrase(leads=False)
+                    ending = True
                 self._push(self._conductor.consume(tick))
                 self._performer.publish(int(tick["frame"]))
+                self._tell_breaks()
                 if not ending and self._conductor.over(int(tick["frame"])):
                     ending = True
                     if self._script is None:  # a take ends where its sound does
                         self.source.finish()
                 if tick["end"]:
                     self._push(self._conductor.finish())
+                    if self.take is not None:
+                        self.take.why(self._conductor.settled())
                     self._newest = tick.copy()
                     self._performer.finish()
                     return
             self._newest = tick.copy()
             if not self._writes_a_file and len(self._conductor.grid.knots) > KNOTS:
                 del self._conductor.grid.knots[: KNOTS // 2]  # a port needs no tempo map, and a night of it is megabytes
+            if self.take is not None:
+                self.take.why(self._conductor.settled(int(tick["frame"])))
+            elif not self._writes_a_file and len(self._conductor.reasons) > REASONS:
+                del self._conductor.reasons[: REASONS // 2]
+
+    def _tell_breaks(self) -> None:
+        """[conductor] a rule broken on purpose is said, with its reason."""
+        said = self._conductor.breaker.said
+        while self._told < len(said):
+            self.news.append(said[self._told])
+            self._told += 1
 
     def _take_receipts(self) -> None:
         """[conductor] what the worker has consumed; a tick's receipts are there before the tick."""
@@ -647,6 +673,11 @@ class Session:
             if self._commands.push(record, timeout_s=0.5) != 1:
                 raise RuntimeError("the session takes no commands; has it ended?")
 
+    @property
+    def reasons(self) -> list[Reason]:
+        """Why each note was struck, in the order of planning; the newest ones where notes go to a port or into a take."""
+        return self._conductor.reasons
+
     def snapshot(self) -> Snapshot:
         """The session now: newest tick and counters."""
         return Snapshot(self._newest, self.source.capture.frames / self.source.sample_rate_hz, self.counters())
@@ -715,6 +746,8 @@ class Session:
                 groups["reflex behind onset"] = latency_row(self._performer.reflex_latency())
         names = ("dropped_frames", "gap_frames", "input_overflows", "repaired_samples", "dropped_ticks",
                  "late_events", "stale_notes", "shed_hops", "device_losses", "device_returns", "net_faults", "hook_faults", "unsent_events", "late_sends", "latest_send_us", "open_notes")  # fmt: skip
+        if conductor.broken:
+            groups["rules broken"] = dict(sorted(conductor.broken.items()))
         if self.take is not None:
             groups["take"] = {"folder": str(self.take.folder), "seconds": round(self.take.frames / self.source.sample_rate_hz, 1)}
         groups["counters"] = {name: counters[name] for name in names if name in counters}

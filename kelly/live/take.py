@@ -3,6 +3,7 @@
     take.wav      float32, mono: every sample the worker heard, from frame 0
     take.mid      what was played; time 0 is the first frame of take.wav
     emotion.csv   one row per network hop (40 ms)
+    why.jsonl     one line per note: kelly.generate.why.Reason
     commands.csv  what was asked for meanwhile, see kelly.live.commands
     kelly.toml    the settings; ``kelly render FOLDER`` plays the same notes
 
@@ -34,6 +35,7 @@ from kelly._rt.stream.ring import Ring
 from kelly.audio.wav import WavWriter
 from kelly.config import AudioConfig, Config, OscConfig, RecordConfig, to_toml
 from kelly.errors import MidiFileError, TakeError
+from kelly.generate.why import Reason
 from kelly.live.commands import HEAD, command_row
 from kelly.midi.sinks import Events, Score, released
 from kelly.midi.smf import write_smf
@@ -42,14 +44,14 @@ from kelly.music.scale import Key
 from kelly.nets.store import split_folders
 from kelly.whole import whole
 
-WAV, MIDI, EMOTION, COMMANDS, SETTINGS = "take.wav", "take.mid", "emotion.csv", "commands.csv", "kelly.toml"
+WAV, MIDI, EMOTION, COMMANDS, WHY, SETTINGS = "take.wav", "take.mid", "emotion.csv", "commands.csv", "why.jsonl", "kelly.toml"
 NOTES, BEATS, SCORE = "notes.csv", "beats.csv", "score.json"
 LOGS = (NOTES, BEATS, SCORE)
 NOTES_HEAD = "frame,serial,part,status,data1,data2,size\n"
 BEATS_HEAD = "frame,beat\n"
 FELT = ("valence", "arousal", "tension", "dominance", "intensity", "confidence")
 EMOTION_HEAD = ",".join(("frame", "time_s", *FELT, "level_db", "tempo_bpm", "key", "chord", *NET_NAMES)) + "\n"
-LOG_HEADS = ((NOTES, NOTES_HEAD), (BEATS, BEATS_HEAD), (EMOTION, EMOTION_HEAD), (COMMANDS, HEAD))
+LOG_HEADS = ((NOTES, NOTES_HEAD), (BEATS, BEATS_HEAD), (EMOTION, EMOTION_HEAD), (COMMANDS, HEAD), (WHY, ""))
 FLUSH_S = 0.25
 TAPE_S = 20.0  # what may wait for the disk
 
@@ -61,6 +63,7 @@ class Recorder:
     config          of the session
     sample_rate_hz  of its source
     score           () -> Score, the session's at this moment
+    end_s           where the player is known to end, None where that is not known
     raises          TakeError where the folder cannot be written
     thread          [main] constructs and closes; notes and ticks are handed over by one thread each
 
@@ -71,14 +74,14 @@ class Recorder:
     """
 
     def __init__(self, folder: str | os.PathLike[str], config: Config, sample_rate_hz: float, score: Callable[[], Score],
-                 nets: Mapping[str, str] | None = None) -> None:  # fmt: skip
+                 nets: Mapping[str, str] | None = None, end_s: float | None = None) -> None:  # fmt: skip
         self.sample_rate_hz, self._score = sample_rate_hz, score
         self.failure: str | None = None
         self.disk_full = False
         self.torn: Callable[[], bool] = lambda: False
         try:
             self.folder = _new_folder(Path(folder), time.localtime())
-            settings = to_toml(_own_settings(config, score()))
+            settings = to_toml(_own_settings(config, score(), end_s))
             hashes = "".join(f"# {name}: {told}\n" for name, told in (nets or {}).items())
             (self.folder / SETTINGS).write_text(f"# the settings of this take; its nets were\n{hashes}\n{settings}", encoding="utf-8")
             self._wav = WavWriter(self.folder / WAV, round(sample_rate_hz))
@@ -91,6 +94,7 @@ class Recorder:
         self.tape = Ring(np.float32, int(TAPE_S * sample_rate_hz))
         self._notes: deque[Events] = deque()
         self._ticks: deque[Any] = deque()
+        self._reasons: deque[Sequence[Reason]] = deque()
         self._commands: deque[str] = deque()
         self._played: list[Events] = []
         self._beats, self._told = 0, ""
@@ -119,6 +123,11 @@ class Recorder:
     def remark(self, words: str) -> None:
         """Something that no command can repeat.  [any Python thread]"""
         self._commands.append(f"# {' '.join(words.split())}\n")
+
+    def why(self, reasons: Sequence[Reason]) -> None:
+        """Why the notes were struck, each once.  [conductor]"""
+        if reasons:
+            self._reasons.append(reasons)
 
     def close(self, keep: bool = True) -> None:
         """Write what waits and take.mid; without ``keep``, take the folder away.  After the threads that hand over."""
@@ -185,6 +194,10 @@ class Recorder:
             ticks = self._ticks.popleft()
             if self.failure is None:
                 self._logs[EMOTION].write("".join(emotion_row(tick, self.sample_rate_hz) for tick in ticks))
+        while self._reasons:
+            reasons = self._reasons.popleft()
+            if self.failure is None:
+                self._logs[WHY].write("".join(reason.line() + "\n" for reason in reasons))
 
     def _flush_commands(self) -> None:
         while self._commands:
@@ -292,13 +305,13 @@ def _remove(take: Path | None) -> None:
         take.rmdir()
 
 
-def _own_settings(config: Config, score: Score) -> Config:
-    """What renders take.wav as it was played: its only channel, no silence behind its end."""
+def _own_settings(config: Config, score: Score, end_s: float | None) -> Config:
+    """What renders take.wav as it was played: its only channel, no silence behind its end, the player's end where it was."""
     programs = {part.name: part.program for part in _named(score.parts, config)}
     folders = split_folders(config.models.path) if config.models.path else ()
     return replace(
         config,
-        audio=AudioConfig(input=f"file:{WAV}", channel=1, gate_db=config.audio.gate_db, tail_s=0.0),
+        audio=AudioConfig(input=f"file:{WAV}", channel=1, gate_db=config.audio.gate_db, tail_s=0.0, end_s=end_s),
         midi=replace(config.midi, output=f"file:{MIDI}", input="", controls={}, programs=programs),
         models=replace(config.models, path=os.pathsep.join(str(folder.resolve()) for folder in folders)),
         osc=OscConfig(),

@@ -9,17 +9,24 @@
     arc = "ease"                            # line, ease, late, early, arch
 
     [constraints]                           # all optional; flags and settings beat them
-    key = "Am"
-    tempo = 96
+    key = "Am"                              # or only
+    mode = "minor"
+    tempo = 96                              # or a range
+    # tempo = [80, 100]
     meter = "4/4"
-    swing = 0.62
+    swing = 0.62                            # or in a word
+    feel = "laid back"                      # straight, swing, shuffle, laid back, pushed
+
+    [[breaks]]                              # rules to break on purpose, as many as wanted: kelly.music.breaks
+    name = "modal interchange"
+    severity = 0.6                          # 0 never.. 1 wherever it can be
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import pi, sin
 from pathlib import Path
@@ -30,8 +37,9 @@ from numpy.typing import NDArray
 
 from kelly.config import did_you_mean
 from kelly.errors import ConfigError
+from kelly.music.breaks import BREAKS, Wanted
 from kelly.music.emotion import Mood
-from kelly.music.scale import parse_key
+from kelly.music.scale import MAJOR, MINOR, parse_key
 from kelly.music.steering import embedding_from_mood
 from kelly.music.thesaurus import nearest
 from kelly.music.words import read_words
@@ -47,8 +55,17 @@ ARCS: dict[str, Callable[[float], float]] = {
 
 ROWS_PER_BAR = 16
 MOST_BARS = 1024
-KEYS = ("mood", "point", "from", "to", "bars", "arc", "constraints")
-CONSTRAINTS = ("key", "tempo", "meter", "swing")
+KEYS = ("mood", "point", "from", "to", "bars", "arc", "constraints", "breaks")
+CONSTRAINTS = ("key", "mode", "tempo", "meter", "swing", "feel")
+MODES = {"major": MAJOR, "minor": MINOR}
+FEELS: dict[str, tuple[float | None, float]] = {
+    "straight": (0.5, 0.0),
+    "swing": (0.6, 0.0),
+    "shuffle": (2 / 3, 0.0),
+    "laid back": (None, 0.014),
+    "pushed": (None, -0.012),
+}
+"""Word -> place of the off-eighth (None: as the groove has it), and seconds behind the beat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +77,10 @@ class Intent:
     key, tempo_bpm, meter   "" and None where the player decides
     swing      .5 even.. .75; None: even
     unknown    words of a mood that were not understood
+    mode       1 or -1 where only the mode is asked for, else 0
+    tempo_range  lowest and highest bpm, None for any
+    feel       row of FEELS, "" for none
+    breaks     rules to break on purpose
     """
 
     start: Mood
@@ -71,6 +92,20 @@ class Intent:
     meter: str = ""
     swing: float | None = None
     unknown: tuple[str, ...] = ()
+    mode: int = 0
+    tempo_range: tuple[float, float] | None = None
+    feel: str = ""
+    breaks: tuple[Wanted, ...] = ()
+
+    @property
+    def off_eighth(self) -> float | None:
+        """Place of the off-eighth that is asked for, by number or by feel; None: nobody asks."""
+        return self.swing if self.swing is not None else FEELS[self.feel][0] if self.feel else None
+
+    @property
+    def push_s(self) -> float:
+        """Seconds behind the beat that the feel asks for."""
+        return FEELS[self.feel][1] if self.feel else 0.0
 
     def at(self, bar: float) -> Mood:
         """The mood wanted ``bar`` bars after the beginning."""
@@ -82,16 +117,17 @@ class Intent:
     def path(self) -> NDArray[np.float32]:
         """Embeddings (K, 64), evenly spaced over the bars; one row for a point."""
         if self.bars <= 0:
-            return embedding_from_mood(self.end, self.swing)[None]
+            return embedding_from_mood(self.end, self.off_eighth)[None]
         count = round(self.bars * ROWS_PER_BAR) + 1
-        return np.stack([embedding_from_mood(self.at(self.bars * k / (count - 1)), self.swing) for k in range(count)])
+        return np.stack([embedding_from_mood(self.at(self.bars * k / (count - 1)), self.off_eighth) for k in range(count)])
 
     def describe(self) -> str:
         """For people."""
         end = _describe(self.end)
         way = f"{_describe(self.start)} to {end} over {self.bars:g} bars ({self.arc})" if self.bars > 0 else end
         missed = f"; not understood: {', '.join(self.unknown)}" if self.unknown else ""
-        return f"mood: {way}{missed}"
+        broken = "".join(f"; {item.name} ({item.severity:g}): {BREAKS[item.name].feeling}" for item in self.breaks)
+        return f"mood: {way}{missed}{broken}"
 
 
 def _describe(mood: Mood) -> str:
@@ -144,14 +180,53 @@ def _intent(document: dict[str, Any]) -> Intent:
     key, meter = rules.get("key", ""), rules.get("meter", "")
     if not isinstance(key, str) or not isinstance(meter, str) or (meter and not (len(meter) == 3 and meter[0] in "234567" and meter[1:] == "/4")):
         raise ConfigError('constraints: key is text such as "Am", meter "2/4" to "7/4"')
-    parse_key(key or "auto")
+    if parse_key(key or "auto") is not None and "mode" in rules:
+        raise ConfigError("constraints: a key has its mode; key or mode, one of the two")
+    tempo = _tempo(rules)
     return Intent(
         start, end, bars, arc, key,
-        _number(rules, "tempo", 30, 300) if "tempo" in rules else None,
+        tempo[0] if tempo is not None and tempo[0] == tempo[1] else None,
         meter,
         _number(rules, "swing", 0.5, 0.75) if "swing" in rules else None,
         tuple(unknown),
+        mode=MODES[_word(rules, "mode", MODES)] if "mode" in rules else 0,
+        tempo_range=tempo,
+        feel=_word(rules, "feel", FEELS) if "feel" in rules else "",
+        breaks=_breaks(document.get("breaks", [])),
     )  # fmt: skip
+
+
+def _tempo(rules: dict[str, Any]) -> tuple[float, float] | None:
+    """A number, or two in order."""
+    if "tempo" not in rules:
+        return None
+    value = rules["tempo"]
+    if not isinstance(value, list):
+        return (_number(rules, "tempo", 30, 300),) * 2
+    if len(value) != 2:
+        raise ConfigError(f"tempo: expected a number or [lowest, highest], found {value!r}")
+    low, high = (_number({"tempo": item}, "tempo", 30, 300) for item in value)
+    if low > high:
+        raise ConfigError(f"tempo: expected [lowest, highest], found {value!r}")
+    return low, high
+
+
+def _word(table: dict[str, Any], name: str, words: Mapping[str, Any]) -> str:
+    value = table[name]
+    if not isinstance(value, str) or value not in words:
+        raise ConfigError(f"{name}: expected {', '.join(words)}, found {value!r}{did_you_mean(str(value), tuple(words))}")
+    return value
+
+
+def _breaks(rows: Any) -> tuple[Wanted, ...]:
+    """The ``[[breaks]]`` tables."""
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ConfigError("breaks: expected [[breaks]] tables with name and severity")
+    found = []
+    for row in rows:
+        _known(row, ("name", "severity"), "breaks.")
+        found.append(Wanted(_word({"name": row.get("name")}, "name", BREAKS), _number({"severity": 0.5, **row}, "severity", 0.0, 1.0)))
+    return tuple(found)
 
 
 def _known(table: dict[str, Any], names: tuple[str, ...], prefix: str = "") -> None:

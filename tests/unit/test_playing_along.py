@@ -88,7 +88,15 @@ def test_the_band_is_together_with_the_player(notes):
 
 def test_the_first_note_comes_within_two_beats_and_the_last_ends_with_the_stream(notes):
     assert min(n[3] for n in notes) < 2 * BEAT_S
-    assert max(n[4] for n in notes) < 31.8 + 2.0 + 0.3  # the recording, the zeros after it, one look-ahead
+    assert max(n[4] for n in notes) <= 31.2 + 2 * BAR_S + 0.1  # the recording's last bar line, the next one, a bar of the last chord
+
+
+def test_the_music_ends_on_the_tonic_after_the_recording_has_ended(notes):
+    last = [n for n in notes if n[3] > 31.2 + BAR_S - 0.1]
+    assert last
+    assert all(n[1] % 12 in {7, 11, 2} for n in last if n[0] != CHANNEL["drums"])
+    assert min(n[1] for n in last if n[0] == CHANNEL["bass"]) % 12 == 7
+    assert max(n[3] for n in last) < 31.2 + BAR_S + 0.1
 
 
 @pytest.mark.parametrize("floor_db", [-120, -66])

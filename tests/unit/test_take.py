@@ -103,7 +103,7 @@ def test_a_take_of_a_device_is_aligned_and_renders_to_the_same_bytes(tmp_path, r
     with session:
         assert session.source.delivered.wait(30)
     (take,) = (tmp_path / "takes").iterdir()
-    assert sorted(path.name for path in take.iterdir()) == ["commands.csv", "emotion.csv", "kelly.toml", "take.mid", "take.wav"]
+    assert sorted(path.name for path in take.iterdir()) == ["commands.csv", "emotion.csv", "kelly.toml", "take.mid", "take.wav", "why.jsonl"]
     sound, rate = soundfile.read(take / "take.wav", dtype="float32")
     counters = session.counters()
     assert (rate, len(sound)) == (RATE, counters["frames"])

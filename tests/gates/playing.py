@@ -1,0 +1,238 @@
+"""How well kelly plays along: its notes against scores with a known truth.
+
+    python -m tests.gates.playing [tuning|held-out] [--every N] [--off NET ...]
+
+Each figure is a function of (Played, Take) that returns a number, NaN where the take has nothing to say; GATES
+names the bound of each.  Takes are rendered through FluidSynth and played to the whole of kelly, as
+``kelly render`` does, with the meter given and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from kelly.audio.sources import FileSource
+from kelly.config import load_config
+from kelly.generate.settings import BASS, CHORDS, DRUMS
+from kelly.generate.why import Reason
+from kelly.live.session import Session
+from kelly.midi.sinks import MemorySink
+from kelly.music.scale import Key
+
+from .pieces import SETS, Row
+from .scores import RATE, TONES, Take
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / "build" / "gates"
+SETTLED_S, LOCKED_S = 8.0, 10.0
+EARLY_S = 0.06  # a note this much before a change of chord belongs to the new one
+KICK = 36
+
+
+@dataclass(frozen=True)
+class Played:
+    """What kelly did beside one take.
+
+    notes    (part, pitch, velocity, on s, off s), in order of onset
+    reasons  of the same notes
+    end_s    of the stream
+    """
+
+    notes: list[tuple[int, int, int, float, float]]
+    reasons: list[Reason]
+    end_s: float
+
+    def of(self, *parts: int, after_s: float = 0.0) -> list[tuple[int, int, int, float, float]]:
+        return [note for note in self.notes if note[0] in parts and note[3] >= after_s]
+
+
+def sound(take: Take, folder: Path = CACHE) -> Path:
+    """The take as an audio file, rendered once."""
+    played = repr((take.score.notes, take.name, take.programs, take.font, take.bpm, take.sway, take.ramp, take.cents, take.rest_bar))
+    path = folder / f"{hashlib.sha256(played.encode()).hexdigest()[:24]}.flac"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, take.render(folder), RATE)
+    return path
+
+
+def play_along(audio: Path, **settings: Any) -> Played:
+    """Let kelly play beside a recording; ``settings`` as of kelly.load_config's flags."""
+    config = load_config(flags=settings)
+    sink, source = MemorySink(), FileSource(audio, None, realtime=False, tail_s=config.audio.tail_s)
+    session = Session(config, source=source, sink=sink, realtime=False)
+    session.start()
+    try:
+        session.wait()
+    finally:
+        session.close()
+    rate = session.source.sample_rate_hz
+    sounding: dict[tuple[int, int], tuple[int, int, int]] = {}
+    notes = []
+    for event in sink.events:
+        kind, channel, pitch = int(event["status"]) & 0xF0, int(event["status"]) & 0x0F, int(event["data1"])
+        if kind == 0x90:
+            sounding[channel, pitch] = int(event["part"]), int(event["data2"]), int(event["frame"])
+        elif kind == 0x80 and (channel, pitch) in sounding:
+            part, velocity, frame = sounding.pop((channel, pitch))
+            notes.append((part, pitch, velocity, frame / rate, int(event["frame"]) / rate))
+    return Played(sorted(notes, key=lambda note: (note[3], note[0], note[1])), list(session.reasons), source.capture.frames / rate)
+
+
+def _beat_of(take: Take, time_s: float) -> float:
+    """Position in beats of the take at a time; beyond both ends at the pace of the nearest pair."""
+    beats = take.beats_s()
+    k = int(np.clip(np.searchsorted(beats, time_s) - 1, 0, len(beats) - 2))
+    return float(k + (time_s - beats[k]) / (beats[k + 1] - beats[k]))
+
+
+def _chord_at(take: Take, time_s: float) -> tuple[int, int] | None:
+    beat = int(np.floor(_beat_of(take, time_s + EARLY_S)))
+    return take.score.chords[beat] if 0 <= beat < len(take.score.chords) else None
+
+
+def _tones(chord: tuple[int, int]) -> set[int]:
+    return {(chord[0] + step) % 12 for step in TONES[chord[1]]}
+
+
+def _share(hits: Iterable[bool]) -> float:
+    found = list(hits)
+    return float(np.mean(found)) if found else float("nan")
+
+
+def in_key(played: Played, take: Take) -> float:
+    """Share of pitched notes after 8 s that belong to the player's key or chord."""
+    if take.score.key is None:
+        return float("nan")
+    allowed = Key(*take.score.key).allowed()
+    pitched = [note for note in played.notes if note[0] != DRUMS and note[3] >= SETTLED_S]
+    return _share(note[1] % 12 in allowed | _tones(_chord_at(take, note[3]) or (0, 0)) or note[1] % 12 in allowed for note in pitched)
+
+
+def chord_tones(played: Played, take: Take) -> float:
+    """Share of the chords' notes after 8 s that are tones of the chord then sounding."""
+    known = [(note, _chord_at(take, note[3])) for note in played.of(CHORDS, after_s=SETTLED_S)]
+    return _share(note[1] % 12 in _tones(chord) for note, chord in known if chord is not None)
+
+
+def bass_roots(played: Played, take: Take) -> float:
+    """Share of the bass's notes after 8 s that are the root of the chord then sounding."""
+    known = [(note, _chord_at(take, note[3])) for note in played.of(BASS, after_s=SETTLED_S)]
+    return _share(note[1] % 12 == chord[0] for note, chord in known if chord is not None)
+
+
+def changes_on_the_bar(played: Played, take: Take) -> float:
+    """Share of kelly's chord changes after 8 s that lie within an eighth of a bar line, or of a change, of the player's."""
+    if not take.score.chords:
+        return float("nan")
+    chords = take.score.chords
+    places = {b for b in range(len(chords)) if (b + take.score.first_beat) % take.score.beats_per_bar == 0 or (b and chords[b] != chords[b - 1])}
+    hits, before = [], None
+    end = float(take.beats_s()[-1])
+    for reason in played.reasons:
+        if reason.part != CHORDS or reason.chord is None:
+            continue
+        if before is not None and reason.chord != before and SETTLED_S <= reason.frame / RATE <= end:
+            hits.append(min(abs(_beat_of(take, reason.frame / RATE) - place) for place in places) <= 0.3)
+        before = reason.chord
+    return _share(hits)
+
+
+def _steady(played: Played, take: Take) -> list[float]:
+    """Onsets of bass, chords and kick after 10 s, while the player plays."""
+    end = float(take.beats_s()[-1])
+    return [note[3] for note in played.of(BASS, CHORDS, DRUMS, after_s=LOCKED_S) if (note[0] != DRUMS or note[1] == KICK) and note[3] <= end]
+
+
+def coherence(played: Played, take: Take) -> float:
+    """Circular coherence at the player's 16th (the eighth's third where beats are ternary), 0..1."""
+    onsets = _steady(played, take)
+    parts = 6 if take.score.ternary else 4
+    return float(abs(np.mean(np.exp(2j * np.pi * parts * np.array([_beat_of(take, t) for t in onsets]))))) if onsets else float("nan")
+
+
+def _nearest(played: Played, take: Take) -> np.ndarray:
+    """Per beat of the player's after 10 s, seconds to the nearest onset of bass, chords or drums."""
+    onsets = np.array([note[3] for note in played.of(BASS, CHORDS, DRUMS, after_s=SETTLED_S)])
+    beats = take.beats_s()
+    beats = beats[(beats >= LOCKED_S) & (beats <= beats[-1] - 0.5)]
+    return np.array([onsets[np.argmin(np.abs(onsets - beat))] - beat for beat in beats]) if len(onsets) else np.zeros(0)
+
+
+def offset_s(played: Played, take: Take) -> float:
+    """Median distance of the nearest onset from the player's beats, seconds."""
+    near = _nearest(played, take)
+    return float(abs(np.median(near))) if len(near) else float("nan")
+
+
+def beats_hit(played: Played, take: Take) -> float:
+    """Share of the player's beats with an onset within 25 ms, the median offset removed."""
+    near = _nearest(played, take)
+    return float(np.mean(np.abs(near - np.median(near)) <= 0.025)) if len(near) else float("nan")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """figure >= bound, or <= where ``most``."""
+
+    figure: Callable[[Played, Take], float]
+    bound: float
+    most: bool = False
+
+    def passes(self, value: float) -> bool:
+        return value <= self.bound if self.most else value >= self.bound
+
+
+GATES: Mapping[str, Gate] = {
+    "in key": Gate(in_key, 0.95),
+    "chord tones": Gate(chord_tones, 0.80),
+    "bass roots": Gate(bass_roots, 0.70),
+    "changes on the bar": Gate(changes_on_the_bar, 0.80),
+    "coherence": Gate(coherence, 0.5),
+    "offset, s": Gate(offset_s, 0.04, most=True),
+    "beats hit": Gate(beats_hit, 0.85),
+}  # fmt: skip
+
+
+def measure(take: Take, **settings: Any) -> dict[str, float]:
+    """All figures of one take."""
+    meter = f"{take.score.beats_per_bar}/4"
+    played = play_along(sound(take), **{"meter": meter, **settings})
+    return {name: gate.figure(played, take) for name, gate in GATES.items()}
+
+
+def table(rows: Iterable[Row], **settings: Any) -> dict[str, list[float]]:
+    """Figures of many takes, printed as they come."""
+    found: dict[str, list[float]] = {name: [] for name in GATES}
+    print(f"{'take':42}" + "".join(f"{name[:11]:>12}" for name in GATES))
+    for row in rows:
+        take = row.make()
+        marks = measure(take, **settings)
+        for name, value in marks.items():
+            found[name].append(value)
+        print(f"{row.kind[:9]:10}{take.name[:31]:32}" + "".join(f"{value:12.3f}" for value in marks.values()), flush=True)
+    print(f"{'median':42}" + "".join(f"{np.nanmedian(values):12.3f}" for values in found.values()))
+    print(f"{'passed':42}" + "".join(f"{_share(gate.passes(v) for v in found[name] if v == v):12.2f}" for name, gate in GATES.items()))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("set", nargs="?", choices=SETS, default="tuning")
+    parser.add_argument("--every", type=int, default=1, help="measure every Nth take")
+    parser.add_argument("--off", nargs="*", default=[], metavar="NET", help="nets that are off")
+    chosen = parser.parse_args()
+    table(SETS[chosen.set][:: chosen.every], **({"models_disabled": chosen.off} if chosen.off else {}))
+
+
+if __name__ == "__main__":
+    main()
+
