@@ -55,7 +55,10 @@ CONTROLS = (
 )
 OSC = (click.option("--osc", metavar="[HOST:]PORT", help="Tell what is felt and heard by OSC; without HOST to this machine only."),)
 RECORD = (click.option("--record", metavar="FOLDER", help="Keep a take: sound, notes, feeling and settings, aligned."),)
-TAIL = (click.option("--tail", metavar="S", help="Silence after the end of a file, for a last chord; default 6; 0 cuts off."),)
+TAIL = (
+    click.option("--tail", metavar="S", help="Silence after the end of a file, for a last chord; default 6; 0 cuts off."),
+    click.option("--end", metavar="S", help="Seconds at which the player ends and the band closes; default: the end of a file."),
+)
 MODELS = (
     click.option("--models", metavar="FOLDER", help="Where the five nets are."),
     click.option("--strict-models", is_flag=True, default=None, help="Exit 4 when a net is missing or broken."),

@@ -127,7 +127,7 @@ class Dynamics:
             value *= 0.75 + 0.5 * y[BASS_BALANCE]
         elif note.voices > 1 and note.order == note.voices - 1:
             value += 127.0 * y[RANGE] * 0.3  # the top of a chord is its tune
-        value *= BALANCE[part] * note.loudness
+        value *= BALANCE[part] * note.loudness * (0.88 + 0.24 * moment.energy)  # excitement is heard as force, too
         value += 12.0 * y[VELOCITY_JITTER] * self._luck(part, note, moment, 1) * (1.0 + moment.controls.lean("humanize"))
         value += (value - _MEDIUM) * moment.controls.lean("dynamics")
         value *= moment.controls.factor("intensity", 1.4)
