@@ -296,7 +296,7 @@ def test_every_net_is_shown_something(small, tmp_path, net):
             known = np.isfinite(np.load(item.labels["answers"]))
             np.testing.assert_array_equal(mask[:-3].astype(bool), known)
         else:
-            size = teach.MOOD[net]
+            size = len(teach.MOOD[net])
             frozen = teach.made_by(net, lambda item: np.full((2000, 64), 0.5, np.float32))
             told = {other.name: shown for other, shown in frozen(found, tmp_path, lambda n: None, None)[0]}
             x2, y2, _ = told[item.name].window(net, 0, len(example))

@@ -57,7 +57,7 @@ SETS = (
     DataSet("emopia", "EMOPIA", {DYNAMICS: "velocity, gate, pedal given a quadrant"}, "CC BY 4.0", True),
     DataSet("music21", "music21's corpus", {MELODY: "human scores", HARMONY: "chords by template"}, "per piece, none that reserves use", True, note=BY_CUES),
     DataSet("essen", "Essen folk songs in music21", {MELODY: "human scores"}, "non-commercial use", False, note=BY_CUES),
-    DataSet("cues", "cues, made here", {EMOTION: "all but dominance and the errors", **dict.fromkeys((MELODY, HARMONY, GROOVE), "composed here")}, "ours", True, "beats, keys, chords, counterfactuals"),
+    DataSet("cues", "cues, made here", {EMOTION: "all but dominance and the errors", **dict.fromkeys((MELODY, HARMONY, DYNAMICS, GROOVE), "composed here")}, "ours", True, "beats, keys, chords, counterfactuals"),
     DataSet("table", "your own CSV", {EMOTION: "valence, arousal"}, "yours", True),
 )
 INSTALLED = ("music21", "essen")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from kelly._rt.contract import EMBEDDING, N_MOOD, net_spec
 from kelly.errors import DataError
-from training.data import harmony, melody
+from training.data import dynamics, harmony, melody
 from training.data.cues.plan import MODES
 from training.data.examine import spread
 from training.data.features import cache_folder, save
@@ -34,9 +34,16 @@ Made = tuple[list[tuple[Item, Any]], list[Corrupt]]
 ROW_S = 0.04
 ERROR_SD, FLICKER_SD = 0.2, 0.08  # of a recognizer about the truth: by clip, and from row to row
 MASKED = 0.25  # of the fields behind tension, by clip: what a recognizer would not tell
-MOOD = {"melodytransformer": N_MOOD, "harmonypredictor": EMBEDDING.size, "groovepredictor": EMBEDDING.size}
-"""How many of an input's first indices are the embedding's."""
-SOURCES = ("cues/teach.py", "harmony.py", "melody.py", "score.py", "symbols.py")
+DYNAMIC_MOOD = ("valence", "arousal", "tension", "intensity")
+MOOD = {
+    "melodytransformer": tuple(range(N_MOOD)), "harmonypredictor": tuple(range(EMBEDDING.size)),
+    "groovepredictor": tuple(range(EMBEDDING.size)), "dynamicsengine": tuple(EMBEDDING[name].start for name in DYNAMIC_MOOD),
+}  # fmt: skip
+"""Which indices of the embedding an input begins with."""
+DUET_NOTES = 12  # that each side of a duet must have
+DYNAMICS_TOLD = ("velocity", "velocity_range", "accent", "crescendo", "gate", "velocity_jitter")
+"""Answers that a piece composed here can teach; push, rolls and pedals are people's."""
+SOURCES = ("cues/teach.py", "dynamics.py", "harmony.py", "melody.py", "score.py", "symbols.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,7 @@ def made_by(net: str, embedding_of: Callable[[Item], Array] | None = None) -> Ca
             if target:
                 at = np.load(target, mmap_mode="r")[:, -1].astype(int)
                 mood = noisy(by_name[name], net) if embedding_of is None else embedding_of(by_name[name])
-                shown[name] = Told(Path(target), np.asarray(mood[np.clip(at, 0, len(mood) - 1), : MOOD[net]], np.float32))
+                shown[name] = Told(Path(target), np.asarray(mood[np.clip(at, 0, len(mood) - 1)][:, MOOD[net]], np.float32))
             elif reason:
                 faults.append(Corrupt(by_name[name].score or Path(name), reason))
         return [(item, shown[item.name]) for item in found.items if item.name in shown], faults
@@ -239,10 +246,26 @@ def groove_rows(item: Item) -> Iterator[Array]:
         yield np.column_stack([x, told[:, 1:], rows_before(told[:, 0])]).astype(np.float32)
 
 
+def dynamics_rows(item: Item) -> Iterator[Array]:
+    """A part that nobody heard, or one of those that were: kelly's; the player is all the others that were heard."""
+    assert item.score is not None
+    whole = read_score(item.score)
+    names = np.array([whole.tracks[track] for track in whole.notes["track"]])
+    unheard, parts = np.char.endswith(names, "(unheard)"), np.char.partition(names, " ")[:, 0]
+    for part, voice in (("melody", 0), ("bass", 1), ("chords", None)):
+        mine = parts == part
+        player, kelly = whole.notes[~mine & ~unheard & (parts != "effect")], whole.notes[mine]
+        if min(len(player), len(kelly)) < DUET_NOTES:
+            continue
+        duet = dynamics.Duet(player, kelly, item.labels["beats"], np.zeros((1, 4), np.float32), np.zeros(1), voice, tuple(item.labels["chords"]))
+        rows = dynamics.rows(duet, DYNAMICS_TOLD)
+        yield np.column_stack([rows, rows_before(kelly["onset_s"] - dynamics.AHEAD_S)]).astype(np.float32)
+
+
 def rows_before(times_s: NDArray[np.floating]) -> NDArray[np.intp]:
     """The newest feature row that ended by then."""
     return np.maximum((np.asarray(times_s) / ROW_S + 1e-6).astype(int) - 1, 0)
 
 
-MAKERS = {"melodytransformer": melody_rows, "harmonypredictor": harmony_rows, "groovepredictor": groove_rows}
+MAKERS = {"melodytransformer": melody_rows, "harmonypredictor": harmony_rows, "groovepredictor": groove_rows, "dynamicsengine": dynamics_rows}
 TEACHERS: dict[str, Callable[..., Made]] = {"emotionrecognizer": heard, **{net: made_by(net) for net in MAKERS}}
