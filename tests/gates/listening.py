@@ -93,7 +93,7 @@ def analyses(take: Take, cache: Path | None = CACHE) -> Any:
 
 def tracker(take: Take, **settings: Any) -> Tracker:
     """One that is told the meter and nothing else."""
-    return Tracker(RATE, beats_per_bar=take.score.beats_per_bar, **settings)
+    return Tracker(RATE, beats_per_bar=take.score.beats_per_bar, ternary=take.score.ternary, **settings)
 
 
 def _beats(ticks: Any) -> tuple[Any, Any, Any]:

@@ -192,7 +192,7 @@ def comp(style: str, chords: list[Chord | None], beats_per_bar: int, ternary: bo
             made += [(beat, min(held, 2) - 0.1, 1, bass, 84)] if fresh else []
             made.append((beat + (parts - 1) / parts, 0.9 / parts, 0, voices[-1], 56))
         elif style == "arpeggio":
-            order = [bass + 12, *voices, *voices[-2:0:-1]]
+            order = [bass + 12, voices[0], voices[1], voices[-1], voices[1], voices[0]][: 6 if ternary else 4]
             made += [(beat + i / parts, 1.2, 0, order[(place * parts + i) % len(order)], 74 - 10 * (i > 0)) for i in range(parts)]
         elif style == "strum":
             for i in range(parts):

@@ -19,6 +19,7 @@ cdef enum:
     N_MEMORY = 512  # beats of chord memory, a power of two
     N_LOOPS = 16  # bars
     MAX_BAR = 16  # beats
+    N_TACTUS = 4  # beats whose onsets are still being heard
     MAX_GIVEN = 1024  # beats of a given progression
 
 
@@ -59,13 +60,16 @@ cdef struct pulse_state:
 cdef struct grid_state:
     double rate
     int given, beats_per_bar, bar_fixed
+    int ternary  # a beat has three eighths
+    int level_kept  # the user chose half or double: nobody else does
+    double trusted_period  # of the last beat that was trusted; 0 before the first
     int own_given, own_bar_fixed  # as the constructor was told, for when nobody leads any more
     int led  # a clock gives the tempo
     double own_period, line  # line: frame of one of the clock's beats; -1 while it gives no phase
     double beat, next, period
     int64_t count, bar_shift
     double confidence, trusted_s, away_s
-    int locked, astray, insisted, corrected
+    int locked, astray, corrected
     double error_sum, error_weight, bias
     int settled
     double onset_frames[N_ONSETS]
@@ -73,6 +77,20 @@ cdef struct grid_state:
     int64_t n_onsets
     double accent[MAX_BAR]
     int accent_beats, accent_votes
+
+
+cdef struct tactus_state:
+    int64_t newest[N_TACTUS]
+    double on[N_TACTUS]
+    double half[N_TACTUS]
+    double third[N_TACTUS]
+    double parity[2]
+    double triple[3]
+    double novelty[2 * MAX_BAR]
+    double eighth[3]  # onsets at beats and half beats, counted in threes
+    double onsets, between_half, between_third, present
+    int beats, wished, turns
+    double wish
 
 
 cdef struct beat_memory:
@@ -100,6 +118,7 @@ cdef struct chord_state:
     int current, before
     int64_t since_beat, decided_beat
     double confidence, change_rate
+    double novelty  # of the newest beat's harmony, 0 (as before) .. 1
     int n_given
     int32_t given[MAX_GIVEN]
 
@@ -109,6 +128,8 @@ cdef class Tracker:
     cdef key_state key
     cdef pulse_state pulse
     cdef grid_state grid
+    cdef tactus_state tactus
+    cdef double wanted_level
     cdef chord_state chords
     cdef int64_t frame, index, asked_beat, groove_beat
     cdef double lead_beats
@@ -124,3 +145,4 @@ cdef class Tracker:
     cdef void lead(self, double bpm, int64_t frame, int64_t beat) noexcept nogil
     cdef void unlead(self) noexcept nogil
     cdef void tap(self, double bpm, int64_t frame) noexcept nogil
+    cdef void relevel(self, double tempo_factor) noexcept nogil

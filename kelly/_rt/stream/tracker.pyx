@@ -7,7 +7,7 @@ no clock, no random numbers, no allocation after the constructor.  Values that a
 silence.
 
 The parts: ``tracker_level`` (gate, dynamics), ``tracker_key``, ``tracker_pulse`` (belief over tempo and
-phase), ``tracker_grid`` (numbered beats), ``tracker_chords``,
+phase), ``tracker_grid`` (numbered beats), ``tracker_tactus`` (which pulse is the beat), ``tracker_chords``,
 ``tracker_loop`` (what returns), ``tracker_degrees`` (chords in keys), ``tracker_context`` (the harmony net's input).
 """
 
@@ -60,6 +60,7 @@ include "tracker_pulse.pxi"
 include "tracker_grid.pxi"
 include "tracker_loop.pxi"
 include "tracker_chords.pxi"
+include "tracker_tactus.pxi"
 include "tracker_context.pxi"
 
 
@@ -70,6 +71,7 @@ cdef class Tracker:
     key              None to track it, or (tonic 0..11, mode 1 major / -1 minor): then exact, confidence 1
     tempo_bpm        None to track it, or 30..300: then the period is exact and only the phase is heard
     beats_per_bar    1..16
+    ternary          whether a beat has three eighths, as in 6/8 (2 beats per bar), 9/8 (3) and 12/8 (4)
     chords           None to track them, or bars: each a (root, quality) pair or a sequence of such pairs
                      that share the bar's beats; bar i of the grid holds bar i modulo their number
     look_ahead_beats how far ahead the musician plans; chords are decided 0.25 beats before that
@@ -79,7 +81,7 @@ cdef class Tracker:
     """
 
     def __cinit__(self, sample_rate_hz, key=None, tempo_bpm=None, beats_per_bar=4, chords=None,
-                  look_ahead_beats=0.25, gate_db=-60.0):
+                  look_ahead_beats=0.25, gate_db=-60.0, ternary=False):
         if not 8000 <= sample_rate_hz <= 384_000:
             raise ConfigError(f"sample rate {sample_rate_hz} Hz: expected 8000 to 384000")
         if not 1 <= beats_per_bar <= MAX_BAR:
@@ -93,6 +95,7 @@ cdef class Tracker:
         self.level.gate_db = gate_db
         self.grid.rate = sample_rate_hz
         self.grid.beats_per_bar = beats_per_bar
+        self.grid.ternary = bool(ternary)
         self.grid.given = tempo_bpm is not None
         if tempo_bpm is not None:
             self.grid.period = 60.0 * sample_rate_hz / tempo_bpm
@@ -124,12 +127,15 @@ cdef class Tracker:
         key_clear(&self.key)
         pulse_clear(&self.pulse)
         grid_clear(&self.grid)
+        self.tactus.turns = 0
+        tactus_clear(&self.tactus)
+        self.wanted_level = 1.0
         chords_clear(&self.chords)
 
     cdef void hop(self, const analysis_t* a) noexcept nogil:
         # One analysis record, every 10 ms, frames ascending.
         cdef int64_t place
-        cdef double accent, strength = finite(a.onset, 0.0)
+        cdef double accent, factor, strength = finite(a.onset, 0.0)
         cdef double flux = max(finite(a.flux, 0.0), 0.0)
         self.frame = a.frame
         level_hop(&self.level, a)
@@ -137,11 +143,22 @@ cdef class Tracker:
         if self.level.heard:
             pulse_hop(&self.pulse, flux, self.level.open)
         if self.level.open and strength > 0.0 and 0 <= a.onset_frame <= a.frame:
+            tactus_onset(&self.tactus, &self.grid, <double>a.onset_frame, strength)
             grid_onset(&self.grid, <double>a.onset_frame, strength)
         while grid_advance(&self.grid, &self.pulse, <double>self.frame):
             place = grid_bar_beat(&self.grid, self.grid.count - 1)
             accent = chords_beat(&self.chords, self.grid.count - 1, place, self.grid.beats_per_bar, &self.key)
             grid_accent(&self.grid, self.grid.count - 1, accent)
+            if not self.grid.locked:
+                tactus_clear(&self.tactus)
+                self.grid.level_kept = 0 if self.wanted_level == 1.0 else self.grid.level_kept
+            tactus_beat(&self.tactus, self.grid.count - 1, self.chords.novelty, self.grid.beats_per_bar)
+            factor = self.wanted_level
+            self.wanted_level = 1.0
+            if factor == 1.0 and self.grid.locked and not self.grid.given and not self.grid.level_kept:
+                factor = tactus_factor(&self.tactus, &self.grid)
+            if factor != 1.0 and not self.grid.led:
+                tactus_relevel(&self.tactus, &self.grid, &self.chords, factor)
         if self.grid.count >= 0:
             chords_hop(&self.chords, a, (self.frame - self.grid.beat) / self.grid.rate, self.level.open)
 
@@ -219,6 +236,13 @@ cdef class Tracker:
     cdef void tap(self, double bpm, int64_t frame) noexcept nogil:
         grid_tap(&self.grid, bpm, <double>self.frame, frame)
 
+    cdef void relevel(self, double tempo_factor) noexcept nogil:
+        # 2: twice the tempo, .5: half of it, from the next beat on; the user's choice stays.
+        cdef double bpm = 60.0 * self.grid.rate / self.grid.period * tempo_factor
+        if tempo_factor in (0.5, 2.0) and not self.grid.led and LED_BPM_MIN <= bpm <= LED_BPM_MAX:
+            self.wanted_level = 1.0 / tempo_factor
+            self.grid.level_kept = 1
+
     # Python's face, for tests and `analyze`.
 
     def follow_clock(self, bpm, frame=-1, beat=-1):
@@ -231,6 +255,10 @@ cdef class Tracker:
     def take_tap(self, bpm, frame):
         """A beat tapped at ``frame``, and the tempo of the taps.  [main, idle]"""
         self.tap(bpm, frame)
+
+    def take_level(self, tempo_factor):
+        """Half (.5) or double (2) the tempo from the next beat on.  [main, idle]"""
+        self.relevel(tempo_factor)
 
     def hold_chord(self, held):
         """The chord stays as it is while held.  [main, idle]"""

@@ -10,7 +10,7 @@
 cdef double CHORD_SHARPNESS = 15.0  # nats per unit of cosine between the beat's chroma and a chord
 cdef double CHORD_CLARITY = 0.15
 cdef double BASS_SHARPNESS = 7.0  # nats per unit of the root's share of the bass
-cdef double CHROMA_POWER = 0.7  # energies to this power: between energy and magnitude
+cdef double CHROMA_POWER = 0.4  # energies to this power: between energy and magnitude
 cdef double CHROMA_LAG_S = 0.3  # the front end's windows still show the beat before
 cdef double KEY_PULL = 0.6  # of a chord's distance from the key, taken at every beat
 cdef double PARTIAL_FIFTH = 0.15  # what third and fifth partials leave in a chroma
@@ -201,9 +201,11 @@ cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_p
     # A beat is over: filter, remember, look for the loop.  Returns its accent, 0..2, for the bar line.
     cdef beat_memory* here = &s.memory[beat % N_MEMORY]
     cdef beat_memory* past = &s.memory[(beat - 1 + N_MEMORY) % N_MEMORY]
-    cdef double accent = 0.0, weight = s.open_hops / max(s.hops, 1.0)
+    cdef double weight = s.open_hops / max(s.hops, 1.0)
     cdef int c, best = 0, plain = 0
     cdef bint clear = False
+    cdef double accent = 0.0
+    s.novelty = 0.0
     chords_predict(s, s.posterior, chord_stay(place, beats_per_bar), key, NULL)
     memcpy(s.predicted + (beat % N_LAG) * N_CHORDS, s.work, sizeof(s.work))
     s.stayed[beat % N_LAG] = chord_stay(place, beats_per_bar)
@@ -225,7 +227,7 @@ cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_p
     here.chord = best if clear else -1
     here.confidence = <float>s.posterior[best]
     if clear and past.beat == beat - 1:
-        accent = 1.0 - max(0.0, dot12(here.chroma, past.chroma))
+        accent = s.novelty = 1.0 - max(0.0, dot12(here.chroma, past.chroma))
         if past.chord >= 0 and here.chord % 12 != past.chord % 12:
             accent += 1.0
     chords_smooth(s, beat)
@@ -278,6 +280,32 @@ cdef int chords_choose(chord_state* s, int64_t beat, int64_t place, int beats_pe
         best = s.current
     s.confidence = s.work[best]
     return best
+
+
+cdef void chords_relevel(chord_state* s, int64_t now, double factor) noexcept nogil:
+    # From beat `now` on a beat lasts `factor` times as long: what is remembered moves to where it was on such beats.
+    cdef int64_t i, past, n = min(now, <int64_t>N_MEMORY - 1)
+    cdef int k
+    cdef beat_memory* there
+    cdef beat_memory kept
+    for k in range(n + 1):
+        i = k if factor > 1.0 else n - k  # so that nothing is overwritten before it is read
+        past = now - <int64_t>floor(i * factor)
+        there = &s.memory[(now - i) % N_MEMORY]
+        if past >= 0 and now - past < N_MEMORY and s.memory[past % N_MEMORY].beat == past:
+            kept = s.memory[past % N_MEMORY]
+            there[0] = kept
+            there.beat = now - i
+        else:
+            there.beat, there.chord = -1, -1
+    if factor == 2.0:
+        for k in range(N_LOOPS):
+            s.loop_odds[k] = s.loop_odds[2 * k + 1] if 2 * k + 1 < N_LOOPS else 0.0
+    elif factor == 0.5:
+        for k in range(N_LOOPS - 1, -1, -1):
+            s.loop_odds[k] = s.loop_odds[(k - 1) // 2] if k % 2 else 0.0
+    else:
+        memset(s.loop_odds, 0, sizeof(s.loop_odds))
 
 
 cdef void chords_take(chord_state* s, int chord, int64_t beat) noexcept nogil:

@@ -5,8 +5,9 @@
 # it has passed.  From then on `beat + beat_frames` in a tick is exactly where the next beat will be.
 #
 # Tracked: the pulse belief leads, the player's onsets near a beat trim.  While nothing is trusted the
-# grid may be bent by half a beat at once; when trusted, only after the pulse has insisted for beats,
-# and for 64 where it merely counts halves or doubles.
+# grid may be bent by half a beat at once; when trusted, only after the pulse has insisted for beats.
+# Where the pulse merely counts halves or doubles (or, in a ternary meter, thirds) the grid keeps its own
+# level: which one that is, is for the tactus to say (tracker_tactus.pxi).
 # Given tempo: the period is exact; the phase is that of the first onset, trimmed by the mean error of
 # the onsets of the first SETTLE_BEATS beats (1/n gains), then frozen.  If those onsets show that the
 # first one stood beside the beat, the grid moves once.  After REST_S of silence it is heard anew.
@@ -21,7 +22,8 @@ cdef double PHASE_GAIN = 0.5  # of what the next beat would be off
 cdef double PERIOD_GAIN = 0.1  # of the same, into the period
 cdef double PERIOD_PULL = 0.15  # of the difference between the pulse's period and the grid's
 cdef double OCTAVE = 0.12  # relative difference of periods that is no drift
-cdef int OCTAVE_BEATS = 64  # a trusted grid keeps its level this long while the pulse is at half or double
+# Grid's beats as (p, q) of the pulse's: what is the same beat at another level; those from 5 on in ternary meters only.
+cdef int[9][2] RATIOS = [[1, 1], [2, 1], [1, 2], [4, 1], [1, 4], [3, 2], [2, 3], [3, 1], [1, 3]]
 cdef double ASTRAY = 0.18  # beats off that are no drift
 cdef int ASTRAY_BEATS = 4
 cdef double TRUST = 0.45  # confidence, for TRUST_S: locked
@@ -34,9 +36,9 @@ cdef double REST_S = 4.0  # after such a silence nothing is trusted
 
 cdef void grid_clear(grid_state* s) noexcept nogil:
     cdef double rate = s.rate, period = s.own_period
-    cdef int given = s.own_given, beats_per_bar = s.beats_per_bar, bar_fixed = s.own_bar_fixed
+    cdef int given = s.own_given, beats_per_bar = s.beats_per_bar, bar_fixed = s.own_bar_fixed, ternary = s.ternary
     memset(s, 0, sizeof(grid_state))
-    s.rate, s.given, s.beats_per_bar, s.bar_fixed = rate, given, beats_per_bar, bar_fixed
+    s.rate, s.given, s.beats_per_bar, s.bar_fixed, s.ternary = rate, given, beats_per_bar, bar_fixed, ternary
     s.own_given, s.own_period, s.own_bar_fixed = given, period, bar_fixed
     s.period = period if given else 60.0 * rate / PULSE_PRIOR_BPM
     s.line = -1.0
@@ -116,19 +118,14 @@ cdef void grid_correct(grid_state* s, const pulse_state* pulse) noexcept nogil:
     cdef double coming = pulse.frame - PULSE_LATENCY_S * s.rate + (1.0 - pulse.phase) * heard
     cdef double off, trim, limit, step = heard  # step: what the pulse's beats and the grid's have in common
     cdef bint foreign
-    if s.locked and fabs(2.0 * heard / s.period - 1.0) < OCTAVE:
-        heard *= 2.0
-        s.insisted += 1
-    elif s.locked and fabs(0.5 * heard / s.period - 1.0) < OCTAVE:
-        heard *= 0.5
-        step = heard
-        s.insisted += 1
-    else:
-        s.insisted = 0
-    if s.insisted >= OCTAVE_BEATS:
-        s.period = pulse.period_hops * HOP_S * s.rate
-        heard = step = s.period
-        s.insisted = 0
+    cdef double reference = s.period if s.locked else s.trusted_period
+    cdef int i
+    if reference > 0.0:  # where nothing is trusted any more, the level of the last time is still the likeliest
+        for i in range(9 if s.ternary else 5):
+            if fabs(heard * RATIOS[i][0] / (RATIOS[i][1] * reference) - 1.0) < OCTAVE:
+                step = heard / RATIOS[i][1]
+                heard *= RATIOS[i][0] / <double>RATIOS[i][1]
+                break
     foreign = s.locked and fabs(heard / s.period - 1.0) > OCTAVE
     if not s.locked:
         s.period = heard
@@ -231,7 +228,7 @@ cdef void grid_tap(grid_state* s, double bpm, double frame, int64_t line) noexce
     if s.led or not grid_period(s, bpm):
         return
     grid_align(s, frame, <double>line)
-    s.locked, s.away_s, s.astray, s.insisted = 1, 0.0, 0, 0
+    s.locked, s.away_s, s.astray = 1, 0.0, 0
     s.confidence = max(s.confidence, TRUST)
     if s.given:
         s.own_period, s.settled = s.period, SETTLE_BEATS
@@ -275,6 +272,7 @@ cdef void grid_tick(grid_state* s, const pulse_state* pulse, double frame, int o
         if s.given:
             s.locked = 1
         elif s.locked:
+            s.trusted_period = s.period
             s.away_s = s.away_s + 0.04 if s.confidence < DISTRUST else 0.0
             if s.away_s > 3.0 or silence_s > REST_S:
                 s.locked, s.trusted_s = 0, 0.0
