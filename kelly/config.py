@@ -77,13 +77,17 @@ class MidiConfig:
     cc: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
+METER = "[2-7]/4|(6|9|12)/8"
+METERS = "a meter from 2/4 to 7/4, or 6/8, 9/8 or 12/8"
+
+
 @dataclass(frozen=True, slots=True)
 class MusicConfig:
     """What is known about the music in advance; "auto", None and "" leave it to the tracker.
 
     key        "auto", "C", "Am", "Eb", "F#m", "A minor"
-    tempo_bpm  quarter notes per minute, 30..300
-    meter      "N/4" with N in 2..7
+    tempo_bpm  beats per minute, 30..300
+    meter      "N/4" with N in 2..7, or "6/8", "9/8", "12/8", whose beats are dotted quarters
     chords     one chord per bar, repeated, such as "C Am F G"; with bar lines several: "C | Am F | G"
     seed       of every random draw, 0..2**63-1
     mood       words that drive the nets in the recognizer's place, such as "calm, a little sad"; "" listens
@@ -102,7 +106,12 @@ class MusicConfig:
 
     @property
     def beats_per_bar(self) -> int:
-        return int(self.meter.split("/")[0])
+        return int(self.meter.split("/")[0]) // (3 if self.ternary else 1)
+
+    @property
+    def ternary(self) -> bool:
+        """Whether a beat has three eighths."""
+        return self.meter.endswith("/8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +361,7 @@ SETTINGS = (
     Setting("midi.cc", "midi_cc", _parts(_controller, "feeling", FEELINGS, "FEELING=CONTROLLER")),
     Setting("music.key", "key", _text()),
     Setting("music.tempo_bpm", "tempo", _number(30, 300, optional="auto")),
-    Setting("music.meter", "meter", _text(pattern="[2-7]/4", meaning="a meter from 2/4 to 7/4")),
+    Setting("music.meter", "meter", _text(pattern=METER, meaning=METERS)),
     Setting("music.chords", "chords", _text()),
     Setting("music.seed", "seed", _number(0, 2**63 - 1, whole=True)),
     Setting("music.mood", "mood", _text()),

@@ -37,7 +37,7 @@ TICK = (
     ("chord_beat", "int64_t", 1, "beat from which the chord below holds; may lie ahead of beat_count"),
     ("beat_frames", "double", 1, "frames per beat; 0 while there is no grid"),
     ("beat_confidence", "float", 1, "0..1"),
-    ("tempo_bpm", "float", 1, "quarter notes per minute; 0 while there is no grid"),
+    ("tempo_bpm", "float", 1, "beats per minute; 0 while there is no grid"),
     ("level_db", "float", 1, "dBFS, loudest hop of the four"),
     ("level_fast", "float", 1, "player's level, 0..1 around .5 = mezzo-forte, 100 ms"),
     ("level_slow", "float", 1, "the same over 3 s"),
@@ -49,7 +49,8 @@ TICK = (
     ("key_confidence", "float", 1, "0..1"),
     ("chord_confidence", "float", 1, "0..1"),
     ("phrase_position", "float", 1, "0..1 within the phrase"),
-    ("beats_per_bar", "int32_t", 1, "4 unless told otherwise"),
+    ("beats_per_bar", "int32_t", 1, "4 unless told otherwise; in 6/8 two"),
+    ("ternary", "int32_t", 1, "1 where a beat has three eighths: 6/8, 9/8, 12/8"),
     ("beat_in_bar", "int32_t", 1, "0 is the downbeat; of beat_count"),
     ("phrase_bars", "int32_t", 1, "length of a phrase in bars"),
     ("playing", "int32_t", 1, "1 while the gate is open"),
@@ -88,19 +89,20 @@ COMMAND = (
 
 COMMAND_KINDS = (
     "enable", "disable", "reset", "embedding", "release_embedding", "panic", "reload",
-    "clock", "no_clock", "tap", "hold_chord", "part", "rest", "end", "freeze", "control", "lock", "reroll",
+    "clock", "no_clock", "tap", "hold_chord", "part", "rest", "end", "freeze", "control", "lock", "reroll", "level",
 )  # fmt: skip
 """enable/disable a net by index; reset state; drive the nets from Python; give the recognizer back; all notes off;
 take the network that lies in the mailbox of net ``index``.  Tempo (value, bpm) and phase (a beat at ``frame``) from a
 clock, which leads until no_clock; a tap, which the player may leave again; the chord stays while value is 1.  For the
 conductor, at the tick that consumed it: a part plays (value 1) or not, all rest (value 1), the phrase ends and the music with it.
 The mood stays as it is while value is 1; a row of CONTROLS is turned to value.  For the conductor again: a part repeats what
-it has played (value 1), a part draws anew (value is added to its seed)."""
+it has played (value 1), a part draws anew (value is added to its seed).  Half (value .5) or twice (2) the tempo from the
+next beat on."""
 
 HEARD = (
     ("time_s", "end of this network hop since the stream began"),
     ("beat", "position on the grid in beats; 0 while there is none"),
-    ("tempo_bpm", "quarter notes per minute; 0 while there is no grid"),
+    ("tempo_bpm", "beats per minute; 0 while there is no grid"),
     ("level_db", "of the player, dBFS"),
     ("onset", "strength of the strongest onset within the hop, else 0"),
     ("beat_in_bar", "0 is the downbeat"),

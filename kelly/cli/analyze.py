@@ -15,7 +15,7 @@ SCHEMA = "kelly.analyze/1"
 GIVEN = (
     click.option("--key", metavar="KEY", help='auto, C, Am, Eb, F#m, "A minor", ...'),
     click.option("--tempo", metavar="BPM", help="Quarter notes per minute, or auto."),
-    click.option("--meter", metavar="N/4", help="Beats per bar, 2/4 to 7/4; default 4/4."),
+    click.option("--meter", metavar="N/4|6/8", help="2/4 to 7/4, 6/8, 9/8 or 12/8; default 4/4."),
     click.option("--gate", metavar="DB", help="Level below which nobody plays, dBFS; default -60."),
 )
 

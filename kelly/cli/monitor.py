@@ -17,6 +17,7 @@ from kelly.cli.options import JSON, VOICE, console, options
 SCHEMA = "kelly.monitor/1"
 REFRESH_S = 0.1
 FIRST_PAGE_S = 3.0
+PRESSES = {"p": "panic", "h": "half_tempo", "d": "double_tempo"}
 
 
 @click.command("monitor")
@@ -27,7 +28,7 @@ def command(pid: int | None, once: bool, **flags: Any) -> int:
     """Look at a running session from another terminal.
 
     Level, feeling with its trail, key, chord, tempo, beat, who answers for each net, delays and losses.
-    Keys 1 to 5 switch the nets, p releases every note, q leaves; the session plays on.  PID names one
+    Keys 1 to 5 switch the nets, h and d halve and double the tempo, p releases every note, q leaves; the session plays on.  PID names one
     of several sessions, else it is the newest.
     """
     voice = console(flags)
@@ -79,8 +80,8 @@ def watch(voice: Console, view: Any) -> int:
                     return 0
                 if key in ("1", "2", "3", "4", "5"):
                     view.press(NET_NAMES[int(key) - 1])
-                elif key in ("p", "P"):
-                    view.press("panic")
+                elif key.lower() in PRESSES:
+                    view.press(PRESSES[key.lower()])
     voice.narrate("the session has ended")
     return 0
 

@@ -34,7 +34,7 @@ PEDALS = (
 MUSIC = (
     click.option("--key", metavar="KEY", help='auto, C, Am, Eb, F#m, "A minor", ...'),
     click.option("--tempo", metavar="BPM", help="Quarter notes per minute, or auto."),
-    click.option("--meter", metavar="N/4", help="Beats per bar, 2/4 to 7/4; default 4/4."),
+    click.option("--meter", metavar="N/4|6/8", help="2/4 to 7/4, 6/8, 9/8 or 12/8; default 4/4."),
     click.option("--chords", metavar="CHORDS", help='One chord per bar, repeated: "C Am F G".'),
     click.option("--mood", metavar="WORDS", help='Drive the nets with a mood instead of listening for one: "calm, a little sad".'),
     click.option("--intent", metavar="FILE", help="The same from a TOML file: a mood, or a way from one to another over N bars."),

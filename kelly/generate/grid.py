@@ -21,6 +21,7 @@ class Place:
 
     beat_in_bar, step_in_bar   from 0
     phrase_beat                beats since the phrase began, a multiple of .25
+    ternary                    whether a beat has three eighths: then its steps lie at 0, 1/3, 2/3 and 5/6 of it
     """
 
     step: int
@@ -32,6 +33,7 @@ class Place:
     beats_per_bar: int
     phrase_beat: float
     phrase_beats: int
+    ternary: bool = False
 
     @property
     def phrase_position(self) -> float:
@@ -47,7 +49,7 @@ class Place:
     def weight(self) -> float:
         """Metrical weight: 1 downbeat, .75 half bar, .5 beat, .25 off-eighth, 0 between."""
         if self.sub:
-            return 0.25 if self.sub == 2 else 0.0
+            return 0.25 if self.sub == 2 or (self.ternary and self.sub == 1) else 0.0
         if self.beat_in_bar == 0:
             return 1.0
         return 0.75 if 2 * self.beat_in_bar == self.beats_per_bar else 0.5
@@ -66,6 +68,7 @@ class Grid:
         self.beat_in_bar = 0
         self.beats_per_bar = 4
         self.phrase_beats = 16
+        self.ternary = False
         self.knots: list[tuple[int, int]] = []
         self._phrase_origin = 0  # the beat that began the present phrase
 
@@ -86,6 +89,7 @@ class Grid:
             return
         self.beat_frame = int(tick["beat_frame"])
         self.beats_per_bar = max(1, int(tick["beats_per_bar"]))
+        self.ternary = bool(tick["ternary"])
         self.beat_in_bar = int(tick["beat_in_bar"]) % self.beats_per_bar
         self.phrase_beats = max(1, int(tick["phrase_bars"])) * self.beats_per_bar
         now = self.beat + (int(tick["frame"]) - self.beat_frame) / self.beat_frames
@@ -103,8 +107,12 @@ class Grid:
             self.knots.append((self.beat_frame, self.beat))
 
     def frame_of(self, step: int, swing: float = 0.5) -> float:
-        """Frame of a step; ``swing`` is the place of the off-eighth within its beat, .5 = even."""
+        """Frame of a step; ``swing`` is the place of the off-eighth within its beat, .5 = even.
+
+        In a ternary meter that place is 2/3, so steps 0, 1, 2 are the beat's eighths, and 3 is the last sixteenth.
+        """
         beat, sub = divmod(step, STEPS_PER_BEAT)
+        swing = 2 / 3 if self.ternary else swing
         place = (0.0, 0.5 * swing, swing, 0.5 + 0.5 * swing)[sub]
         return self.beat_frame + (beat - self.beat + place) * self.beat_frames
 
@@ -126,6 +134,7 @@ class Grid:
             beats_per_bar=self.beats_per_bar,
             phrase_beat=(step / STEPS_PER_BEAT - self._phrase_origin) % self.phrase_beats,
             phrase_beats=self.phrase_beats,
+            ternary=self.ternary,
         )
 
 

@@ -144,6 +144,7 @@ def _worker(source: FileSource, config: Config) -> tuple[Worker, Ring, dict[str,
             key=(key.tonic, key.mode) if key is not None else None,
             tempo_bpm=config.music.tempo_bpm,
             beats_per_bar=config.music.beats_per_bar,
+            ternary=config.music.ternary,
             chords=[[(chord.root, chord.quality) for chord in bar] for bar in bars] or None,
             gate_db=config.audio.gate_db,
         )

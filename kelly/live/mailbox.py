@@ -34,7 +34,8 @@ BUCKETS = 112
 COUNTERS = (
     "dropped_frames", "gap_frames", "input_overflows", "dropped_ticks", "late_events", "net_faults", "unsent_events", "open_notes",
 )  # fmt: skip
-KEYS = (*NET_NAMES, "panic")
+LEVELS = {"half_tempo": 0.5, "double_tempo": 2.0}
+KEYS = (*NET_NAMES, "panic", *LEVELS)
 SUFFIX = ".page"
 log = logging.getLogger("kelly.live")
 
@@ -196,7 +197,7 @@ class View:
         return None
 
     def press(self, name: str) -> None:
-        """A key: a net's name switches it on or off, "panic" silences."""
+        """A key: a net's name switches it on or off, "panic" silences, those of LEVELS halve or double the tempo."""
         self._page.requests["pressed"][0, KEYS.index(name)] += 1
 
     @classmethod

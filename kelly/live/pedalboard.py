@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from kelly.errors import ConfigError
 from kelly.live.keep import keep
+from kelly.live.mailbox import LEVELS
 from kelly.midi.inputs import Action
 from kelly.midi.listener import MidiListener
 from kelly.music.controls import NAMES, from_midi
@@ -68,11 +69,12 @@ class Pedalboard:
     session   whose commands are called
     listener  an open input; closed here
     keep_in   the kelly.toml that gets what is learned; None keeps nothing
+    ternary   whether a beat is a dotted quarter; a clock counts plain ones
     thread    [main] constructs, starts, closes; the rest is [pedals]
     """
 
-    def __init__(self, session: Session, listener: MidiListener, keep_in: Path | None = None) -> None:
-        self.listener, self.keep_in = listener, keep_in
+    def __init__(self, session: Session, listener: MidiListener, keep_in: Path | None = None, ternary: bool = False) -> None:
+        self.listener, self.keep_in, self._ternary = listener, keep_in, ternary
         self._session = session
         self._clock = FrameClock(lambda: session.source.capture.frames, session.source.sample_rate_hz)
         self._closing = threading.Event()
@@ -133,6 +135,9 @@ class Pedalboard:
             session.command("rest", value=float(name == "stop"))
         elif name == "hold_chord":
             session.command("hold_chord", value=action.value)
+        elif name in LEVELS:
+            session.command("level", value=LEVELS[name])
+            session.news.append("half the tempo from the next beat on" if name == "half_tempo" else "twice the tempo from the next beat on")
         elif name.endswith("_out"):
             session.switch_part(name.removesuffix("_out"), not on)
         elif name.startswith("lock_"):
@@ -163,10 +168,14 @@ class Pedalboard:
         if tempo is None:
             return
         if beat is None:
-            self._session.command("clock", value=tempo, index=-1)
+            self._session.command("clock", value=tempo / 1.5 if self._ternary else tempo, index=-1)
             return
-        self._beat = beat[1]
-        self._session.command("clock", value=tempo, frame=self._clock.frame_at(beat[0]), index=beat[1])
+        self._beat, index = beat[1], beat[1]
+        if self._ternary:
+            if index % 3:  # a dotted beat begins with every third of the clock's
+                return
+            tempo, index = tempo / 1.5, index // 3 * 2
+        self._session.command("clock", value=tempo, frame=self._clock.frame_at(beat[0]), index=index)
 
     def _kept(self, action: Action) -> str:
         """Write what was learned to where it will be read again; says where, or how."""

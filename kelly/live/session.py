@@ -50,7 +50,7 @@ from kelly.generate.why import Reason
 from kelly.live.commands import Script
 from kelly.live.engines import conductor_engines
 from kelly.live.intent import band_of, constrained, intent_of
-from kelly.live.mailbox import COUNTERS, KEYS, Mailbox
+from kelly.live.mailbox import COUNTERS, LEVELS, Mailbox
 from kelly.live.osc import OscSender
 from kelly.live.pedalboard import Pedalboard
 from kelly.live.players import feelings, ranges
@@ -133,7 +133,7 @@ class Session:
                     self.notices.append(f"pedals and clock: {listener.description}")
                 self.processor = _load(config)
                 self._prepare(settings, key, bars)
-                self.pedals = Pedalboard(self, listener) if listener is not None else None
+                self.pedals = Pedalboard(self, listener, ternary=config.music.ternary) if listener is not None else None
                 self.osc = OscSender(config.osc.to, lambda: self._newest, self.source.sample_rate_hz) if realtime and config.osc.to else None
                 if self.osc is not None:
                     self.notices.append(f"OSC goes to {self.osc.address[0]}, port {self.osc.address[1]}")
@@ -157,6 +157,7 @@ class Session:
                 key=(key.tonic, key.mode) if key is not None else None,
                 tempo_bpm=config.music.tempo_bpm,
                 beats_per_bar=config.music.beats_per_bar,
+                ternary=config.music.ternary,
                 chords=[[(chord.root, chord.quality) for chord in bar] for bar in bars] or None,
                 gate_db=config.audio.gate_db,
             )
@@ -328,7 +329,7 @@ class Session:
 
     def _score(self) -> Score:
         conductor, music = self._conductor, self.config.music
-        tempo = TempoMap(conductor.grid.knots, music.tempo_bpm, music.beats_per_bar, conductor.grid.downbeat)
+        tempo = TempoMap(conductor.grid.knots, music.tempo_bpm, music.beats_per_bar, conductor.grid.downbeat, music.ternary)
         return Score(self.source.sample_rate_hz, tempo, conductor.settings.parts, conductor.key)
 
     # Threads.
@@ -524,7 +525,7 @@ class Session:
             return
         self.pedals.close(leave=True)
         with suppress(MidiPortError):
-            self.pedals = Pedalboard(self, open_listener(self.config.midi.input, self.pedals.listener.controls), self.pedals.keep_in)
+            self.pedals = Pedalboard(self, open_listener(self.config.midi.input, self.pedals.listener.controls), self.pedals.keep_in, self.config.music.ternary)
             self.pedals.start()
             self.news.append(f"{self.pedals.listener.description}: the pedals are back")
 
@@ -694,8 +695,10 @@ class Session:
 
     def _press(self, key: str) -> None:
         """[mailbox] a viewer's key."""
-        if key == KEYS[-1]:
+        if key == "panic":
             self.panic()
+        elif key in LEVELS:
+            self.command("level", value=LEVELS[key])
         else:
             self.set_model_enabled(key, self.nets()[key] == "off")
 

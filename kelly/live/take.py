@@ -216,7 +216,7 @@ class Recorder:
             self._beats += len(knots)
         told = json.dumps({
             "sample_rate_hz": score.sample_rate_hz, "tempo_bpm": score.tempo.tempo_bpm,
-            "beats_per_bar": score.tempo.beats_per_bar, "downbeat": score.tempo.downbeat % max(1, score.tempo.beats_per_bar), "key": score.key,
+            "beats_per_bar": score.tempo.beats_per_bar, "ternary": score.tempo.ternary, "downbeat": score.tempo.downbeat % max(1, score.tempo.beats_per_bar), "key": score.key,
             "parts": [{"name": part.name, "channel": part.channel, "program": part.program} for part in score.parts],
         })  # fmt: skip
         if told != self._told:

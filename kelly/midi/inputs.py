@@ -27,6 +27,8 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     **{f"{part}_out": (TOGGLE, f"no {part}, until the next press") for part in DEFAULT_CHANNELS},
     **{f"lock_{part}": (TOGGLE, f"{part}: the newest phrase again and again, until the next press") for part in DEFAULT_CHANNELS},
     **{f"reroll_{part}": (TRIGGER, f"{part}: drawn anew") for part in DEFAULT_CHANNELS},
+    "half_tempo": (TRIGGER, "half the tempo that kelly counts, from the next beat on"),
+    "double_tempo": (TRIGGER, "twice the tempo"),
     "panic": (TRIGGER, "every note off, now"),
     **{name: (VALUE, meaning) for name, _, _, _, _, meaning in CONTROLS},
 }
@@ -72,6 +74,8 @@ DEFAULTS: Mapping[str, Control] = {
     "tap": Control("control_change", 67),  # soft
     "end": Control("control_change", 80),  # general purpose 5 to 7
     "drums_out": Control("control_change", 81),
+    "half_tempo": Control("control_change", 82),
+    "double_tempo": Control("control_change", 83),  # general purpose 8
     "valence": Control("control_change", 16),  # general purpose 1 and 2
     "arousal": Control("control_change", 17),
     "intensity": Control("control_change", 18),  # general purpose 3 and 4

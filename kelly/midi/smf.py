@@ -80,7 +80,7 @@ def smf_bytes(
     file = mido.MidiFile(type=1, ticks_per_beat=PPQ, charset="utf-8")
     conductor = [
         (0, mido.MetaMessage("track_name", name=_safe(title))),
-        (0, mido.MetaMessage("time_signature", numerator=max(1, tempo_map.beats_per_bar), denominator=4)),
+        (0, mido.MetaMessage("time_signature", **_meter(tempo_map))),
     ]
     if key is not None:
         conductor.append((0, mido.MetaMessage("key_signature", key=(_MAJOR if key[1] >= 0 else _MINOR)[key[0] % 12])))
@@ -105,6 +105,12 @@ def smf_bytes(
     out = io.BytesIO()
     file.save(file=out)
     return out.getvalue()
+
+
+def _meter(tempo: TempoMap) -> dict[str, int]:
+    """The time signature; the metronome clicks once per beat, 24 MIDI clocks to the quarter."""
+    beats = max(1, tempo.beats_per_bar)
+    return {"numerator": 3 * beats, "denominator": 8, "clocks_per_click": 36} if tempo.ternary else {"numerator": beats, "denominator": 4}
 
 
 def _rows(events: Iterable[Any], ruler: Ruler) -> Iterable[tuple[int, tuple[int, int], int, bytes]]:

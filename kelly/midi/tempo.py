@@ -25,14 +25,21 @@ class TempoMap:
 
     knots          (frame, beat count), both strictly rising; may be empty
     tempo_bpm      a given tempo: exact, one event, the knots are ignored; None = tracked
-    beats_per_bar  quarter notes in a bar
+    beats_per_bar  beats in a bar
     downbeat       a beat count that is the first of its bar
+    ternary        whether a beat is a dotted quarter, as in 6/8; else it is a quarter
     """
 
     knots: Sequence[tuple[int, int]] = ()
     tempo_bpm: float | None = None
     beats_per_bar: int = 4
     downbeat: int = 0
+    ternary: bool = False
+
+    @property
+    def beat_quarters(self) -> float:
+        """Length of a beat in quarter notes."""
+        return 1.5 if self.ternary else 1.0
 
 
 class Ruler:
@@ -48,11 +55,11 @@ class Ruler:
         self.sample_rate_hz = float(sample_rate_hz)
         if not self.sample_rate_hz > 0:
             raise ValueError(f"sample_rate_hz: expected > 0, found {sample_rate_hz}")
-        self.segments = self._given(tempo.tempo_bpm) if tempo.tempo_bpm else self._tracked(tempo)
+        self.segments = self._given(tempo.tempo_bpm * tempo.beat_quarters) if tempo.tempo_bpm else self._tracked(tempo)
         self._starts = [frame for frame, _, _ in self.segments]
 
-    def _given(self, tempo_bpm: float) -> list[tuple[float, int, int]]:
-        return [(0.0, 0, min(max(round(60e6 / tempo_bpm), 1), _LONGEST_US))]
+    def _given(self, quarters_per_minute: float) -> list[tuple[float, int, int]]:
+        return [(0.0, 0, min(max(round(60e6 / quarters_per_minute), 1), _LONGEST_US))]
 
     def _tracked(self, tempo: TempoMap) -> list[tuple[float, int, int]]:
         knots = list(tempo.knots)
@@ -67,9 +74,10 @@ class Ruler:
         written_us = 0.0  # time that the file's own integers have added up to
         for (_, b0), (f1, b1) in pairwise(knots):
             target_us = (f1 - knots[0][0]) * 1e6 / self.sample_rate_hz
-            us = min(max(round((target_us - written_us) / (b1 - b0)), 1), _LONGEST_US)
-            segments.append((written_us * 1e-6 * self.sample_rate_hz, (b0 - first) * PPQ, us))
-            written_us += us * (b1 - b0)
+            quarters = (b1 - b0) * tempo.beat_quarters
+            us = min(max(round((target_us - written_us) / quarters), 1), _LONGEST_US)
+            segments.append((written_us * 1e-6 * self.sample_rate_hz, round((b0 - first) * tempo.beat_quarters * PPQ), us))
+            written_us += us * quarters
         return segments
 
     @staticmethod

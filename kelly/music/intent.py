@@ -25,6 +25,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly.config import did_you_mean
+from kelly.config import METER, METERS, did_you_mean
 from kelly.errors import ConfigError
 from kelly.music.breaks import BREAKS, Wanted
 from kelly.music.emotion import Mood
@@ -178,8 +179,8 @@ def _intent(document: dict[str, Any]) -> Intent:
     elif {"bars", "arc"} & set(document):
         raise ConfigError("bars and arc belong to a path: from and to")
     key, meter = rules.get("key", ""), rules.get("meter", "")
-    if not isinstance(key, str) or not isinstance(meter, str) or (meter and not (len(meter) == 3 and meter[0] in "234567" and meter[1:] == "/4")):
-        raise ConfigError('constraints: key is text such as "Am", meter "2/4" to "7/4"')
+    if not isinstance(key, str) or not isinstance(meter, str) or (meter and not re.fullmatch(METER, meter)):
+        raise ConfigError(f'constraints: key is text such as "Am", meter is {METERS}')
     if parse_key(key or "auto") is not None and "mode" in rules:
         raise ConfigError("constraints: a key has its mode; key or mode, one of the two")
     tempo = _tempo(rules)

@@ -22,6 +22,13 @@ def grid_at(position=0.3, beat=37, beat_in_bar=1, phrase_position=None, **fields
     return grid
 
 
+def test_in_a_ternary_meter_the_steps_are_the_eighths_of_a_dotted_quarter():
+    grid = grid_at(beats_per_bar=2, ternary=1, beat_in_bar=0)
+    at = [grid.frame_of(4 * 37 + sub, swing=0.5) for sub in range(5)]
+    assert at == pytest.approx([1_000_000, 1_008_000, 1_016_000, 1_020_000, 1_024_000])
+    assert [grid.place(4 * 37 + sub).weight for sub in range(5)] == [1.0, 0.25, 0.25, 0.0, 0.75]
+
+
 def test_a_step_lies_where_its_beat_does():
     grid = grid_at()
     assert grid.frame_of(4 * 37) == 1_000_000

@@ -80,6 +80,8 @@ def test_pedals_and_transport_become_commands(board):
     assert press(board, 0xFC) == [("rest", 0, 1.0, -1)]
     assert press(board, 0xFA) == [("rest", 0, 0.0, -1)]
     assert press(board, 0xFB) == [("rest", 0, 0.0, -1)]
+    assert press(board, 0xB0, 82, 127) == [("level", 0, 0.5, -1)]
+    assert press(board, 0xB0, 83, 127) == [("level", 0, 2.0, -1)]
     assert press(board, 0xB0, 123, 0) == [("panic",)]
 
 
@@ -115,6 +117,22 @@ def test_a_clock_is_told_once_a_beat_with_its_phase_in_frames(board, monkeypatch
         assert tempo == pytest.approx(132, rel=0.01)
         assert abs(frame - RATE * (8 + beat * 60 / 132)) < 0.002 * RATE
     assert len(clocks) < 30
+
+
+def test_a_clock_in_six_eight_leads_dotted_quarters(monkeypatch):
+    """Quarters at 150 bpm are dotted ones at 100; every third quarter is the beginning of a dotted one, the second of a pair."""
+    board = Pedalboard(Session(), Listener(), ternary=True)
+    monkeypatch.setattr(board._clock, "_origin_s", 2.0)
+    monkeypatch.setattr(board._clock, "look", lambda: None)
+    board.listener.send(9.99, 0xFA)
+    for i in range(240):
+        board.listener.send(10 + i * 0.4 / 24, 0xF8)
+        board.look()
+    clocks = [row for row in board._session.told if row[0] == "clock" and row[1] >= 0]
+    assert {row[1] for row in clocks} == {0, 2, 4, 6}
+    for _, beat, tempo, frame in clocks[1:]:
+        assert tempo == pytest.approx(100, rel=0.01)
+        assert abs(frame - RATE * (8 + beat * 0.6)) < 0.002 * RATE
 
 
 def test_a_clock_without_a_transport_gives_the_tempo_alone(board):

@@ -77,6 +77,19 @@ def test_tracked_beats_fall_on_whole_beats_and_bars_on_bars():
     assert ruler.tick(0) == 0
 
 
+@pytest.mark.parametrize("tempo", [TempoMap(tempo_bpm=100, beats_per_bar=2, ternary=True),
+                                   TempoMap([(28800 * i, i) for i in range(20)], None, 2, 0, True)])  # fmt: skip
+def test_six_eight_has_dotted_beats_in_the_file(tempo):
+    """100 dotted quarters a minute are 150 quarters; a bar of two is six eighths long."""
+    file = read(smf_bytes(events((57600, 0x90, 60, 90), (86400, 0x80, 60, 0)), tempo, [PIANO], RATE))
+    signature = next(message for message in file.tracks[0] if message.type == "time_signature")
+    assert (signature.numerator, signature.denominator, signature.clocks_per_click) == (6, 8, 36)
+    assert next(message for message in file.tracks[0] if message.type == "set_tempo").tempo == 400_000
+    on = next(message for message in file.tracks[1] if message.type == "note_on")
+    assert on.time == 3 * PPQ  # the second bar
+    assert file.length == pytest.approx(1.8, abs=0.001)
+
+
 @pytest.mark.parametrize("first_frame", [0, 160, 9000, 29000, 100_000, 2_000_000])
 @pytest.mark.parametrize("downbeat", [0, 1, 2, 3])
 def test_no_tempo_is_absurd_and_bars_stay_bars_wherever_the_first_beat_fell(first_frame, downbeat):

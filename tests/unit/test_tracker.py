@@ -207,6 +207,69 @@ def test_grid_never_jumps(gaps, bpm, rate):
     assert (known["beat_in_bar"] < 4).all()
 
 
+def eighths(bpm, n, weak=0.5):
+    """Onset times and strengths of eighths whose off-beats are weaker."""
+    return 0.5 + np.arange(n) * 30.0 / bpm, np.where(np.arange(n) % 2, weak, 1.0)
+
+
+@pytest.mark.parametrize("bpm", [60, 66, 72])
+def test_slow_eighths_are_not_taken_for_fast_quarters(bpm):
+    """A chord a bar and weaker off-beats: within twelve seconds the beat is the slow one, on the strong onsets, with its bars."""
+    onsets, strengths = eighths(bpm, 64)
+    ticks = Tracker(RATE).run(played(onsets, 32 * 60 / bpm, bars_of(POP, bpm), strengths=strengths))
+    late = ticks[ticks["frame"] > 12 * RATE]
+    assert np.abs(late["tempo_bpm"] / bpm - 1).max() < 0.02
+    place = (beats(late) / RATE - 0.5) * bpm / 60
+    assert (np.abs(place - np.round(place)) * 60 / bpm).max() < 0.03
+    down = late[late["beat_in_bar"] == 0]
+    assert (np.round((down["beat_frame"] / RATE - 0.5) * bpm / 60) % 4 == 0).all()
+    assert set(np.diff(ticks["beat_count"][ticks["beat_count"] >= 0])) == {0, 1}
+
+
+def test_half_and_double_are_the_users_to_choose():
+    """From the next beat on, as often as asked, and nobody takes it back; a clock that leads is not touched."""
+    onsets = np.arange(0.5, 60, 0.5)
+    tracker = Tracker(RATE)
+    records = played(onsets, 60.0, bars_of(POP, 120))
+    parts = np.split(records, [1200, 2400, 3600])
+    tempi = []
+    for i, factor in enumerate((1.0, 0.5, 2.0, 2.0)):
+        tracker.take_level(factor)
+        ticks = tracker.run(parts[i])
+        tempi.append(ticks["tempo_bpm"][len(ticks) // 2 :])
+    for tempo, expected in zip(tempi, (120, 60, 120, 240), strict=True):
+        assert np.abs(tempo / expected - 1).max() < 0.01
+    led = Tracker(RATE)
+    led.run(records[:400])
+    led.follow_clock(100.0)
+    led.take_level(2.0)
+    assert led.run(records[400:1000])["tempo_bpm"][-1] == 100.0
+
+
+def test_half_of_a_given_tempo_is_exact():
+    tracker = Tracker(RATE, tempo_bpm=120.0)
+    records = played(np.arange(0.5, 40, 0.5), 40.0, bars_of(POP, 120))
+    tracker.run(records[:2000])
+    tracker.take_level(0.5)
+    late = tracker.run(records[2000:])[50:]
+    np.testing.assert_allclose(late["beat_frames"], RATE, rtol=1e-9)
+    place = late["beat_frame"] / RATE - 0.5
+    assert np.abs(place * 2 - np.round(place * 2)).max() < 0.03
+
+
+@pytest.mark.parametrize("bpm", [60, 66, 96])
+def test_six_eight_beats_in_dotted_quarters(bpm):
+    """Eighths, the first of three stronger, told that the meter is ternary: beats on the strong ones within ten seconds."""
+    onsets = 0.5 + np.arange(bpm * 2) * 20.0 / bpm
+    strengths = np.where(np.arange(len(onsets)) % 3, 0.6, 1.0)
+    ticks = Tracker(RATE, beats_per_bar=2, ternary=True).run(played(onsets, 40.0, bars_of(POP, bpm, beats_per_bar=2), strengths=strengths))
+    late = ticks[ticks["frame"] > 10 * RATE]
+    assert (late["ternary"] == 1).all()
+    assert np.abs(late["tempo_bpm"] / bpm - 1).max() < 0.02
+    place = (beats(late) / RATE - 0.5) * bpm / 60
+    assert (np.abs(place - np.round(place)) * 60 / bpm).max() < 0.03
+
+
 def test_a_trusted_beat_keeps_its_level_when_eighths_begin():
     """Eight bars of quarters at 96, then eight of equal eighths: the grid goes on counting quarters."""
     period = 60.0 / 96.0

@@ -91,6 +91,7 @@ cdef struct tactus_state:
     double onsets, between_half, between_third, present
     int beats, wished, turns
     double wish
+    double period  # of the beat before
 
 
 cdef struct beat_memory:

@@ -149,8 +149,10 @@ cdef class Tracker:
             place = grid_bar_beat(&self.grid, self.grid.count - 1)
             accent = chords_beat(&self.chords, self.grid.count - 1, place, self.grid.beats_per_bar, &self.key)
             grid_accent(&self.grid, self.grid.count - 1, accent)
-            if not self.grid.locked:
+            if not self.grid.locked and fabs(self.grid.period / self.tactus.period - 1.0) > OCTAVE:
                 tactus_clear(&self.tactus)
+            self.tactus.period = self.grid.period
+            if not self.grid.locked:
                 self.grid.level_kept = 0 if self.wanted_level == 1.0 else self.grid.level_kept
             tactus_beat(&self.tactus, self.grid.count - 1, self.chords.novelty, self.grid.beats_per_bar)
             factor = self.wanted_level

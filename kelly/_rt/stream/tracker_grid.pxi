@@ -286,5 +286,6 @@ cdef void grid_tick(grid_state* s, const pulse_state* pulse, double frame, int o
     out.beat_confidence = <float>s.confidence
     out.tempo_bpm = <float>(60.0 * s.rate / s.period) if s.count >= 0 else 0.0
     out.beats_per_bar = s.beats_per_bar
+    out.ternary = s.ternary
     out.beat_in_bar = <int32_t>grid_bar_beat(s, s.count) if s.count >= 0 else 0
     out.locked = s.locked

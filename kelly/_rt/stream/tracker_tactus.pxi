@@ -12,8 +12,10 @@ cdef double TACTUS_LOW_BPM = 52.0
 cdef double TACTUS_HIGH_BPM = 190.0
 cdef double TACTUS_FADE = 0.97  # per beat
 cdef double TACTUS_CHORD = 8.0  # nats per share of the changes that a longer bar explains
+cdef double TACTUS_CHANGES = 3.0
 cdef double TACTUS_ACCENT = 2.5  # nats per unit of alternation
 cdef double TACTUS_BETWEEN = 2.0  # nats for what lies between the beats
+cdef int TACTUS_WAIT = 2
 cdef double TACTUS_EVEN = 3.0
 cdef double TACTUS_SURE = 1.0  # nats, for two beats in a row
 cdef double TACTUS_TURN = 1.5  # and so many more for each time it has changed its mind
@@ -92,7 +94,7 @@ cdef double tactus_share(const double* v, int n) noexcept nogil:
         if v[i] > v[best]:
             best = i
     share = v[best] / (v[best] + v[(best + n // 2) % n] + 1e-9)
-    weight = clamp((v[best] * n / total - 1.5) / 1.5, 0.0, 1.0) * clamp(total - 0.3, 0.0, 1.0)
+    weight = clamp((v[best] * n / total - 1.5) / 1.5, 0.0, 1.0) * clamp(TACTUS_CHANGES * (total - 0.15), 0.0, 1.0)
     return 0.75 + weight * (share - 0.75)
 
 
@@ -103,7 +105,7 @@ cdef double tactus_factor(tactus_state* s, const grid_state* grid) noexcept nogi
     cdef int n = grid.beats_per_bar, i
     cdef double factor = 1.0
     cdef double sure = TACTUS_SURE + TACTUS_TURN * s.turns
-    if s.beats < 2 * n + 2 or s.present < 0.6 * (1.0 - pow(TACTUS_FADE, s.beats)):
+    if s.beats < 2 * n + TACTUS_WAIT or s.present < 0.6 * (1.0 - pow(TACTUS_FADE, s.beats)):
         return 1.0
     strongest = max(s.parity[0], s.parity[1]) + 1e-9
     even = min(s.parity[0], s.parity[1]) / strongest

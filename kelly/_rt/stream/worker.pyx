@@ -43,6 +43,7 @@ from kelly._rt._layout cimport (
     COMMAND_ENABLE,
     COMMAND_FREEZE,
     COMMAND_HOLD_CHORD,
+    COMMAND_LEVEL,
     COMMAND_NO_CLOCK,
     COMMAND_RELEASE_EMBEDDING,
     COMMAND_RELOAD,
@@ -572,6 +573,8 @@ cdef class Worker:
             self.tracker.unlead()
         elif c.kind == COMMAND_TAP and c.frame >= 0:
             self.tracker.tap(c.value, c.frame)
+        elif c.kind == COMMAND_LEVEL:
+            self.tracker.relevel(c.value)
         elif c.kind == COMMAND_HOLD_CHORD:
             self.tracker.chord_held = c.value != 0.0
         memset(&receipt, 0, sizeof(receipt))
