@@ -260,6 +260,21 @@ def test_an_interrupted_corpus_goes_on_and_is_the_same(small, tmp_path):
         assert (tmp_path / "c" / path.relative_to(root)).read_bytes() == path.read_bytes()
 
 
+def test_changed_labels_are_made_anew_without_rendering(small, tmp_path):
+    """Answers come back to the byte, and no synthesizer is asked."""
+    root, fonts = small
+    copy = shutil.copytree(root, tmp_path / "copy")
+    clip = copy / "clips" / "00009.json"
+    clip.write_text(clip.read_text().replace(corpus.source_hash(corpus.LABELS), "of another day"))
+    answers = copy / "answers" / "00009.npy"
+    before = answers.read_bytes()
+    answers.write_bytes(b"old")
+    with mock.patch.object(render, "synthesise", side_effect=AssertionError):
+        assert corpus.make(copy, FEW, 0, fonts[:1], fonts[1], jobs=1) == 1
+    assert answers.read_bytes() == before
+    assert clip.read_text() == (root / "clips" / "00009.json").read_text()
+
+
 def test_another_corpus_is_not_mixed_in(small, tmp_path):
     """Another seed, a soundfont on both sides, one that is missing, a front end of another day."""
     root, fonts = small

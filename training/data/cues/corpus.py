@@ -28,7 +28,8 @@ from training.data.errors import DataSetError, MissingFileError
 from training.data.features import feature_hash, save
 
 HEAD = "corpus.json"
-SOURCES = ("cast.py", "plan.py", "progressions.py", "voices.py", "desk.py", "textures.py", "composer.py", "counterfactual.py", "render.py", "labels.py", "grooves.py")
+SOUND = ("cast.py", "plan.py", "progressions.py", "voices.py", "desk.py", "textures.py", "composer.py", "counterfactual.py", "render.py")
+LABELS = ("labels.py", "grooves.py")
 SF2, SF3 = Path("/usr/share/sounds/sf2"), Path("/usr/share/sounds/sf3")
 FONTS = {  # Debian's packages
     SF2 / "FluidR3_GM.sf2": "fluid-soundfont-gm",
@@ -41,20 +42,19 @@ TEST_FONT = tuple(FONTS)[3]
 SHARES = (2, 2, 1)  # of the training fonts, as long as they are these: the chip is the odd one
 
 
-@lru_cache(maxsize=1)
-def composer_hash() -> str:
-    """What a clip depends on beside its seed, its soundfont and the front end."""
+@lru_cache(maxsize=2)
+def source_hash(names: tuple[str, ...]) -> str:
+    """Of SOUND: what a recording depends on beside its seed and its soundfont; of LABELS: what is said of it."""
     digest = hashlib.sha256()
-    for name in SOURCES:
-        path = Path(__file__).parent / name
-        digest.update(path.read_bytes() if path.exists() else b"")
+    for name in names:
+        digest.update((Path(__file__).parent / name).read_bytes())
     return digest.hexdigest()[:16]
 
 
 def head_of(seed: int, fonts: Sequence[Path], test_font: Path) -> dict[str, Any]:
     """What all clips of a corpus share."""
     return {
-        "corpus": "cues", "version": 1, "contract": CONTRACT_VERSION, "front_end": feature_hash(), "composer": composer_hash(),
+        "corpus": "cues", "version": 1, "contract": CONTRACT_VERSION, "front_end": feature_hash(), "sound": source_hash(SOUND),
         "seed": seed, "soundfonts": [font.name for font in fonts], "test_soundfont": test_font.name,
     }  # fmt: skip
 
@@ -73,6 +73,8 @@ def make(
     keep_audio: bool = False, advance: Callable[[int], object] = lambda n: None,
 ) -> int:
     """Compose, render and label clips below ``root``; those that are there already are left as they are.
+
+    Where only the labels' source has changed since, answers and grooves are made anew and nothing is rendered.
 
     clips      how many, or the very indices; splits and kinds go by index (``SPLIT_CYCLE``, ``CYCLE``)
     fonts      soundfonts of training and validation clips
@@ -98,7 +100,7 @@ def make(
     else:
         wanted = sorted(indices(clips))
         write_json(told, {**head, "clips": 0})
-    waiting = [k for k in wanted if not place(root, "clips", k, ".json").exists()]
+    waiting = [k for k in wanted if labels_of(root, k) != source_hash(LABELS)]
     advance(len(wanted) - len(waiting))
     work = [(str(root), seed, [k for k in wanted if k // 10 == group], [str(f) for f in _weighted(fonts)], str(test_font), keep_audio) for group in sorted({k // 10 for k in waiting})]
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(work)))
@@ -129,22 +131,39 @@ def make_group(work: tuple[str, int, list[int], list[str], str, bool]) -> int:
     pieces = {index % 10: compose(draw(seed, index)) for index in indices}
     first = next(iter(pieces.values())).plan
     font = Path(test_font if first.split == "test" else fonts[first.soundfont % len(fonts)])
-    sounds = render.render_all(pieces, font)
-    missing = [index for index in indices if not place(root, "clips", index, ".json").exists()]
-    for index in missing:
-        made_in_s = (time.perf_counter() - began) / len(indices)
-        make_clip(root, pieces[index % 10], sounds[index % 10], font, keep_audio, made_in_s)
-    return len(missing)
+    made = {index: labels_of(root, index) for index in indices}
+    if not all(made.values()):
+        sounds = render.render_all(pieces, font)
+    for index in indices:
+        if not made[index]:
+            made_in_s = (time.perf_counter() - began) / len(indices)
+            make_clip(root, pieces[index % 10], sounds[index % 10], font, keep_audio, made_in_s)
+        elif made[index] != source_hash(LABELS):
+            features = np.load(place(root, "features", index, ".npy")).astype(np.float32)
+            label_clip(root, pieces[index % 10], features, json.loads(place(root, "clips", index, ".json").read_text(encoding="utf-8")))
+    return sum(label != source_hash(LABELS) for label in made.values())
+
+
+def labels_of(root: Path, index: int) -> str:
+    """Of which source a clip's labels are; "" where there is no clip."""
+    path = place(root, "clips", index, ".json")
+    return json.loads(path.read_text(encoding="utf-8")).get("labels", "none") if path.exists() else ""
+
+
+def label_clip(root: Path, piece: Piece, features: NDArray[np.float32], rest: dict[str, Any]) -> None:
+    """Answers, grooves, and the .json, which is written last and says that all else is there."""
+    index = piece.plan.index
+    answers = labels.embedding(piece, features)
+    save(place(root, "answers", index, ".npy"), answers.astype(np.float16))
+    save(place(root, "grooves", index, ".npy"), grooves(piece))
+    write_json(place(root, "clips", index, ".json"), {**rest, **describe(piece), "rows": len(answers), "labels": source_hash(LABELS)})
 
 
 def make_clip(root: Path, piece: Piece, samples: NDArray[np.float32], font: Path, keep_audio: bool, made_in_s: float) -> None:
-    """One clip; its .json is written last and says that the rest is there."""
+    """One clip from its recording."""
     index = piece.plan.index
-    features = kelly.extract_features(samples, render.RATE_HZ)
-    answers = labels.embedding(piece, features)
-    save(place(root, "features", index, ".npy"), features[: len(answers)].astype(np.float16))
-    save(place(root, "answers", index, ".npy"), answers.astype(np.float16))
-    save(place(root, "grooves", index, ".npy"), grooves(piece))
+    features = kelly.extract_features(samples, render.RATE_HZ)[: len(labels.rows_of(piece))]
+    save(place(root, "features", index, ".npy"), features.astype(np.float16))
     score = place(root, "scores", index, ".mid")
     score.parent.mkdir(exist_ok=True)
     with whole(score) as partial:
@@ -156,8 +175,8 @@ def make_clip(root: Path, piece: Piece, samples: NDArray[np.float32], font: Path
         audio.parent.mkdir(exist_ok=True)
         with whole(audio) as partial:
             soundfile.write(partial, samples, render.RATE_HZ, format="FLAC")
-    clip = describe(piece) | {"soundfont": font.name, "rows": len(answers), "made_in_s": round(made_in_s, 2)}
-    write_json(place(root, "clips", index, ".json"), clip)
+    features = np.load(place(root, "features", index, ".npy")).astype(np.float32)  # as they are kept, so that labels made later are the same
+    label_clip(root, piece, features, {"soundfont": font.name, "made_in_s": round(made_in_s, 2)})
 
 
 def describe(piece: Piece) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What is true of a piece at every row of its features: the embedding's targets.
 
 Cues are measured from the notes, in spans of whole bars of 3 s or more, and follow a change as raters do, with a
-time constant of 1.2 s; the mood is the published regression of them.  NaN means unknown.
+time constant of 1.2 s, mode of 3 s; the mood is the published regression of them.  NaN means unknown.
 
 source  Eerola, Friberg & Bresin 2013 for 0-2; MUSIC.md sections 2, 3 and 5 for the rest; the scale of
         dissonance and pulse clarity is ours
@@ -26,6 +26,7 @@ from training.data.symbols import PROFILES
 Array = NDArray[np.float64]
 ROW_S = 0.04
 LAG_S = 1.2  # raters follow a cue
+MODE_LAG_S = 3.0  # and this one later: a change of mode takes some chords to be heard
 UNKNOWN_S = 1.0  # of playing before anything is rated
 HOLD_S, DECAY_S = 4.0, 4.0  # of valence, arousal and tension in silence
 RATER_SD = 0.08  # of a clip's ratings about the regression, in V, A and T: training clips only
@@ -163,6 +164,8 @@ def told(piece: Piece) -> Told:
     silent |= times_s < starts[0]
     level = follow(heard_level(piece, times_s, silent)[:, None], 0.5)[:, 0]
     cues = follow(table[which], LAG_S, silent)
+    mode = CUES.index("mode")
+    cues[:, mode] = follow(table[which][:, mode : mode + 1], MODE_LAG_S, silent)[:, 0]
     x = dict(zip(CUES, cues.T, strict=True))
     linear = np.stack([
         0.1938 * x["mode"] + 0.0514 * x["log2_rate"] + 0.0102 * x["pitch"] - 0.0077 * level + 0.109 * x["staccato"] - 0.091 * x["bright"] - 0.076 * x["dark"] - 0.740,
