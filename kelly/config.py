@@ -36,6 +36,7 @@ class AudioConfig:
     """What kelly hears.
 
     input         "auto", "demo", "file:PATH", or an unambiguous part of a device's name
+    keyboard      a MIDI keyboard as the player in the place of sound: "virtual[:NAME]", or part of a port's name; "" for none
     channel       1-based input channel; None mixes all of a file, the first two of a device
     gate_db       dBFS below which nobody plays, -119..-1
     block_frames  frames per callback; 0 lets the driver choose
@@ -45,6 +46,7 @@ class AudioConfig:
     """
 
     input: str = "auto"
+    keyboard: str = ""
     channel: int | None = None
     gate_db: float = -60.0
     block_frames: int = 0
@@ -345,6 +347,7 @@ NAMED = r"(?!\s*$|file:\s*$)(?s:.+)"  # an empty name would be part of every nam
 
 SETTINGS = (
     Setting("audio.input", "audio_in", _text(pattern=NAMED, meaning="a device, file:PATH, demo or auto")),
+    Setting("audio.keyboard", "listen_midi", _text()),
     Setting("audio.channel", "audio_channel", _number(1, 64, whole=True)),
     Setting("audio.gate_db", "gate", _number(-119, -1)),  # -120 dBFS is what silence measures
     Setting("audio.block_frames", "block", _number(0, 8192, whole=True)),

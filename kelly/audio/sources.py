@@ -21,6 +21,7 @@ from kelly import chatter
 from kelly._rt.stream.capture import Capture
 from kelly.audio.devices import AudioInput, audio_inputs, default_input, find_input, portaudio, release, translated
 from kelly.audio.jack import JackSource
+from kelly.audio.tone import PlayedFile
 from kelly.errors import AudioDeviceError, AudioFileError
 
 DEMO = Path(__file__).with_name("demo.ogg")
@@ -69,7 +70,7 @@ class Source(Protocol):
 class FileSource:
     """An audio file, played in real time or as fast as the engine takes it.
 
-    path      anything libsndfile reads, at any rate
+    path      anything libsndfile reads, at any rate; or a MIDI file, whose notes become sound (kelly.audio.tone)
     channel   0-based, None for the mean of all
     realtime  True: paced by the monotonic clock, like a device
     tail_s    silence after the last frame, in which the music ends
@@ -314,6 +315,8 @@ def open_sound(path: Path) -> Any:
         raise AudioFileError(f"{path}: is a folder, expected an audio file")
     if path.stat().st_size == 0:
         raise AudioFileError(f"{path}: the file is empty")
+    if path.suffix.lower() in (".mid", ".midi"):
+        return PlayedFile(path)
     try:
         file = soundfile.SoundFile(str(path))
     except (RuntimeError, TypeError, OSError) as error:

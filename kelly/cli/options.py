@@ -17,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 SOUND = (
     click.option("--audio-in", metavar="SOURCE", help="A device (part of its name), file:PATH, demo, or auto."),
+    click.option("--listen-midi", metavar="PORT", help="A MIDI keyboard is the player, instead of sound: a port (part of its name) or virtual[:NAME]."),
     click.option("--audio-channel", metavar="N", help="Listen to input channel N only (from 1); default: all, mixed."),
     click.option("--patience", metavar="S", help="Wait this long for a device that went; default 8."),
     click.option("--block", metavar="FRAMES", help="Frames per callback; 0 lets the driver choose."),
@@ -145,6 +146,8 @@ def check(config: Config) -> None:
         if name not in NET_NAMES:
             origin = config.origins.get(f"models.{setting}", f"models.{setting}")
             raise ConfigError(f"{origin}: no net is called {name!r}; the nets are {', '.join(NET_NAMES)}{did_you_mean(name, NET_NAMES)}")
+    if config.audio.keyboard and config.origins.get("audio.input", "") == "--audio-in":
+        raise ConfigError(f"{config.origins['audio.keyboard']}: a keyboard plays in the place of sound; --audio-in is one too many")
     try:
         where = config.origins.get("music.key", "key")
         parse_key(config.music.key)

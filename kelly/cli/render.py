@@ -34,7 +34,7 @@ SCHEMA = "kelly.render/1"
 
 @click.command("render")
 @click.argument("audio", metavar="AUDIO|TAKE")
-@click.option("-o", "--output", metavar="MIDI", help="The MIDI file to write; default: AUDIO's name with .mid.")
+@click.option("-o", "--output", metavar="MIDI", help="The MIDI file to write; default: AUDIO's name with .mid, or -kelly.mid where AUDIO is a MIDI file.")
 @click.option("--audio", "sound", metavar="FILE", help="Also write how it sounds, with fluidsynth: .wav, .flac, .ogg or .aiff.")
 @click.option("--audio-channel", metavar="N", help="Listen to channel N only (from 1); default: all, mixed.")
 @options(MUSIC, CONTROLS, TAIL, MODELS, CONFIG, JSON, VOICE)
@@ -66,7 +66,9 @@ def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> 
     if (intent := intent_of(config)) is not None:
         voice.narrate(intent.describe())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # an exception, so that nothing half done stays
-    target = Path(output) if output else Path(Path(audio).resolve().with_suffix(".mid").name)
+    target = Path(output) if output else default_name(Path(audio))
+    if target.exists() and Path(audio).exists() and target.samefile(audio):
+        raise ConfigError(f"{target}: would be written over the player's own notes; -o names another file")
     with voice.share(Path(audio).name) as progress:
         if take is not None:
             summary = render_take(take, target, progress=progress)
@@ -85,6 +87,12 @@ def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> 
         compare(voice, take, summary["take"], changed=bool(flag_values(flags)))
     voice.narrate(f"notes: {target}\nhear them: {sound or player_command(Path(target))}")
     return 0
+
+
+def default_name(audio: Path) -> Path:
+    """Where the notes go when nobody says so: AUDIO's name with .mid, in the working directory."""
+    name = audio.resolve().name
+    return Path(f"{Path(name).stem}-kelly.mid" if name.lower().endswith((".mid", ".midi")) else Path(name).with_suffix(".mid"))
 
 
 def compare(voice: Console, take: Any, found: dict[str, Any], changed: bool) -> None:

@@ -50,6 +50,7 @@ from kelly.generate.why import Reason
 from kelly.live.commands import Script
 from kelly.live.engines import conductor_engines
 from kelly.live.intent import band_of, constrained, intent_of
+from kelly.live.keyboard import open_keyboard
 from kelly.live.mailbox import COUNTERS, LEVELS, Mailbox
 from kelly.live.osc import OscSender
 from kelly.live.pedalboard import Pedalboard
@@ -117,7 +118,10 @@ class Session:
             feelings=feelings(config.midi.cc),
         ).choose(channels=config.midi.channels, programs=config.midi.programs, ranges=ranges(config.midi.ranges))
         settings = band_of(settings, config, self._intent)
-        if source is None:
+        if source is None and config.audio.keyboard:
+            source = open_keyboard(config.audio.keyboard)
+            self.notices.append(f"the player is a keyboard: {source.name}")
+        elif source is None:
             source, said = open_source(config.audio.input, config.audio.channel, config.audio.block_frames, realtime, config.audio.tail_s)
             self.notices += [said] if said else []
         self.source: Source = source

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from kelly.errors import MidiPortError
@@ -41,15 +42,21 @@ class MidiListener:
             self._time_s = now_s
         return self._time_s
 
-    def actions(self) -> list[Action]:
-        """What was asked for since the last question, in order.  [main]"""
-        actions: list[Action] = []
+    def messages(self) -> list[tuple[Sequence[int], float]]:
+        """What came since the last question, in order: bytes, and when by ``time.monotonic``.  [one thread]"""
+        messages: list[tuple[Sequence[int], float]] = []
         for _ in range(WAITING):
             event = self._client.get_message() if self._client is not None else None
             if event is None:
                 break
-            message, delta_s = event
-            actions += self.controls.feed(message, self._stamped(delta_s))
+            messages.append((event[0], self._stamped(event[1])))
+        return messages
+
+    def actions(self) -> list[Action]:
+        """What was asked for since the last question, in order.  [one thread]"""
+        actions: list[Action] = []
+        for message, time_s in self.messages():
+            actions += self.controls.feed(message, time_s)
         return actions + self.controls.idle(time.monotonic())
 
     def leave(self) -> None:
