@@ -70,7 +70,7 @@ class Grid:
         self.phrase_beats = 16
         self.ternary = False
         self.knots: list[tuple[int, int]] = []
-        self._phrase_origin = 0  # the beat that began the present phrase
+        self.phrase_origin = 0  # the beat that began the present phrase
 
     @property
     def exists(self) -> bool:
@@ -94,10 +94,10 @@ class Grid:
         self.phrase_beats = max(1, int(tick["phrase_bars"])) * self.beats_per_bar
         now = self.beat + (int(tick["frame"]) - self.beat_frame) / self.beat_frames
         position = float(tick["phrase_position"])
-        self._phrase_origin = round(now - (position if 0.0 <= position <= 1.0 else 0.0) * self.phrase_beats)
+        self.phrase_origin = round(now - (position if 0.0 <= position <= 1.0 else 0.0) * self.phrase_beats)
         if phrase_bars > 0 and phrase_bars * self.beats_per_bar != self.phrase_beats:
             self.phrase_beats = phrase_bars * self.beats_per_bar
-            self._phrase_origin = self.downbeat % self.beats_per_bar  # phrases of this length, counted from the first bar
+            self.phrase_origin = self.downbeat % self.beats_per_bar  # phrases of this length, counted from the first bar
         self._remember()
 
     def _remember(self) -> None:
@@ -132,7 +132,7 @@ class Grid:
             beat_in_bar=beat_in_bar,
             step_in_bar=beat_in_bar * STEPS_PER_BEAT + sub,
             beats_per_bar=self.beats_per_bar,
-            phrase_beat=(step / STEPS_PER_BEAT - self._phrase_origin) % self.phrase_beats,
+            phrase_beat=(step / STEPS_PER_BEAT - self.phrase_origin) % self.phrase_beats,
             phrase_beats=self.phrase_beats,
             ternary=self.ternary,
         )

@@ -35,7 +35,8 @@ def salvage(take: Path) -> Path:
         rows = [list(map(int, line)) for line in _lines(take / NOTES, 7)]
         knots = [(int(frame), int(beat)) for frame, beat in _lines(take / BEATS, 2)]
         parts = [_part(row) for row in told["parts"]]
-        tempo = TempoMap(knots, told["tempo_bpm"], told["beats_per_bar"], told["downbeat"], told.get("ternary", False))
+        phrases = (told.get("phrase_beats", 0), told.get("phrase", 0))
+        tempo = TempoMap(knots, told["tempo_bpm"], told["beats_per_bar"], told["downbeat"], told.get("ternary", False), *phrases)
         key = tuple(told["key"]) if told["key"] else None
         score = Score(told["sample_rate_hz"], tempo, parts, key)
     except (OSError, ValueError, KeyError, TypeError) as error:

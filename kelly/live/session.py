@@ -89,6 +89,7 @@ class Session:
     sink      instead of the one that config.midi names
     realtime  False: as fast as the machine allows; the source must be a file
     commands  of a take, from kelly.live.commands: carried out at the ticks they name; the stream's end is its own then
+    without   rows of kelly.generate.why.FACTORS that shall weigh nothing
     raises    AudioDeviceError, AudioFileError, MidiPortError, MidiFileError, ConfigError, ModelError
     thread    [main]; the constructor allocates everything, ``start`` starts the threads
 
@@ -99,7 +100,7 @@ class Session:
 
     def __init__(
         self, config: Config, *, source: Source | None = None, sink: Sink | None = None, realtime: bool = True,
-        commands: Script | None = None,
+        commands: Script | None = None, without: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
         self._intent, self._script = intent_of(config), commands
         config = constrained(config, self._intent)
@@ -114,6 +115,7 @@ class Session:
             look_ahead_s=(config.engine.look_ahead_ms + config.engine.latency_ms) / 1000.0,
             key_given=key is not None,
             tempo_given=tempo is not None,
+            without=without,
             off=frozenset(name for name, plays in config.midi.parts.items() if not plays),
             feelings=feelings(config.midi.cc),
         ).choose(channels=config.midi.channels, programs=config.midi.programs, ranges=ranges(config.midi.ranges))
@@ -242,7 +244,7 @@ class Session:
             except (OSError, TakeError) as error:
                 self.notices.append(str(error))
         nets = {slot.name: slot.sha256 or slot.source for slot in self.processor.slots}
-        return Recorder(folder, self.config, self.source.sample_rate_hz, self._score, nets, self._end_s)
+        return Recorder(folder, self.config, self.source.sample_rate_hz, self.score, nets, self._end_s)
 
     # Life cycle.  [main]
 
@@ -326,14 +328,16 @@ class Session:
             sys.setswitchinterval(self._switch_interval_s)
         self._ended.set()
         try:
-            self.sink.close(self._score() if save else None)
+            self.sink.close(self.score() if save else None)
         finally:
             if self.take is not None:
                 self.take.close(save)
 
-    def _score(self) -> Score:
+    def score(self) -> Score:
+        """How the notes stand in bars, with tempo, key and parts."""
         conductor, music = self._conductor, self.config.music
-        tempo = TempoMap(conductor.grid.knots, music.tempo_bpm, music.beats_per_bar, conductor.grid.downbeat, music.ternary)
+        grid = conductor.grid
+        tempo = TempoMap(grid.knots, music.tempo_bpm, music.beats_per_bar, grid.downbeat, music.ternary, grid.phrase_beats, grid.phrase_origin)
         return Score(self.source.sample_rate_hz, tempo, conductor.settings.parts, conductor.key)
 
     # Threads.

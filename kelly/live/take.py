@@ -217,6 +217,7 @@ class Recorder:
         told = json.dumps({
             "sample_rate_hz": score.sample_rate_hz, "tempo_bpm": score.tempo.tempo_bpm,
             "beats_per_bar": score.tempo.beats_per_bar, "ternary": score.tempo.ternary, "downbeat": score.tempo.downbeat % max(1, score.tempo.beats_per_bar), "key": score.key,
+            "phrase_beats": score.tempo.phrase_beats, "phrase": score.tempo.phrase % max(1, score.tempo.phrase_beats),
             "parts": [{"name": part.name, "channel": part.channel, "program": part.program} for part in score.parts],
         })  # fmt: skip
         if told != self._told:

@@ -1,6 +1,7 @@
 """Events -> a type-1 Standard MIDI File, 480 ticks to the quarter note.
 
-Time 0 is the first audio frame.  The file holds no date, path or version: same events, same bytes.
+Time 0 is the first audio frame.  The first track holds tempo, meter, key and a marker per phrase; each part has a
+track with its name and program.  The file holds no date, path or version: same events, same bytes.
 """
 
 from __future__ import annotations
@@ -84,12 +85,14 @@ def smf_bytes(
     ]
     if key is not None:
         conductor.append((0, mido.MetaMessage("key_signature", key=(_MAJOR if key[1] >= 0 else _MINOR)[key[0] % 12])))
+    marks = [(ruler.tick(frame), mido.MetaMessage("marker", text=f"phrase {n}")) for n, frame in enumerate(tempo_map.phrases(), 1)]
     previous = 0
     for _, tick, us in ruler.segments:
         if us != previous and tick <= max(end, 0):
             conductor.append((tick, mido.MetaMessage("set_tempo", tempo=us)))
             previous = us
-    file.tracks.append(_track(conductor))
+    conductor += [(tick, mark) for tick, mark in marks if tick <= end]
+    file.tracks.append(_track(sorted(conductor, key=lambda row: row[0])))
 
     tracks: list[tuple[int, Track | None]] = list(enumerate(parts))
     tracks += [(number, None) for number in UNPLAYED if any(part == number for _, _, part, _ in rows)]

@@ -28,6 +28,8 @@ class TempoMap:
     beats_per_bar  beats in a bar
     downbeat       a beat count that is the first of its bar
     ternary        whether a beat is a dotted quarter, as in 6/8; else it is a quarter
+    phrase_beats   beats of a phrase; 0 = no phrases are marked
+    phrase         a beat count that is the first of its phrase
     """
 
     knots: Sequence[tuple[int, int]] = ()
@@ -35,11 +37,19 @@ class TempoMap:
     beats_per_bar: int = 4
     downbeat: int = 0
     ternary: bool = False
+    phrase_beats: int = 0
+    phrase: int = 0
 
     @property
     def beat_quarters(self) -> float:
         """Length of a beat in quarter notes."""
         return 1.5 if self.ternary else 1.0
+
+    def phrases(self) -> list[int]:
+        """The frames on which phrases begin, as far as the knots tell."""
+        if self.phrase_beats <= 0:
+            return []
+        return [frame for frame, beat in self.knots if (beat - self.phrase) % self.phrase_beats == 0]
 
 
 class Ruler:

@@ -20,6 +20,11 @@
     [[breaks]]                              # rules to break on purpose, as many as wanted: kelly.music.breaks
     name = "modal interchange"
     severity = 0.6                          # 0 never.. 1 wherever it can be
+
+    [piece]                                 # for `kelly compose` only
+    bars = 16
+    seed = 3
+    title = "grief turning into hope"
 """
 
 from __future__ import annotations
@@ -43,7 +48,7 @@ from kelly.music.emotion import Mood
 from kelly.music.scale import MAJOR, MINOR, parse_key
 from kelly.music.steering import embedding_from_mood
 from kelly.music.thesaurus import nearest
-from kelly.music.words import read_words
+from kelly.music.words import read_words, split_way
 
 ARCS: dict[str, Callable[[float], float]] = {
     "line": lambda t: t,
@@ -56,7 +61,9 @@ ARCS: dict[str, Callable[[float], float]] = {
 
 ROWS_PER_BAR = 16
 MOST_BARS = 1024
-KEYS = ("mood", "point", "from", "to", "bars", "arc", "constraints", "breaks")
+WAY_BARS = 16.0
+"""How long a way is that only words describe."""
+KEYS = ("mood", "point", "from", "to", "bars", "arc", "constraints", "breaks", "piece")
 CONSTRAINTS = ("key", "mode", "tempo", "meter", "swing", "feel")
 MODES = {"major": MAJOR, "minor": MINOR}
 FEELS: dict[str, tuple[float | None, float]] = {
@@ -67,6 +74,7 @@ FEELS: dict[str, tuple[float | None, float]] = {
     "pushed": (None, -0.012),
 }
 """Word -> place of the off-eighth (None: as the groove has it), and seconds behind the beat."""
+PIECE = ("bars", "seed", "title")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,7 @@ class Intent:
     tempo_range  lowest and highest bpm, None for any
     feel       row of FEELS, "" for none
     breaks     rules to break on purpose
+    piece_bars, seed, title   of a composition; None and "" where nothing is said
     """
 
     start: Mood
@@ -97,6 +106,9 @@ class Intent:
     tempo_range: tuple[float, float] | None = None
     feel: str = ""
     breaks: tuple[Wanted, ...] = ()
+    piece_bars: int | None = None
+    seed: int | None = None
+    title: str = ""
 
     @property
     def off_eighth(self) -> float | None:
@@ -136,10 +148,14 @@ def _describe(mood: Mood) -> str:
     return f"{name} (V{mood.valence:+.2f} A{mood.arousal:+.2f} T{mood.tension:+.2f})"
 
 
-def from_words(text: str) -> Intent:
-    """A point in words; ConfigError when none of them is a feeling."""
-    reading = read_words(text)
-    return Intent(reading.mood, reading.mood, unknown=reading.unknown)
+def from_words(text: str, bars: float = WAY_BARS) -> Intent:
+    """A point in words, or a way over ``bars`` bars: "grief turning into hope"; ConfigError when none is a feeling."""
+    ends = split_way(text)
+    if ends is None:
+        reading = read_words(text)
+        return Intent(reading.mood, reading.mood, unknown=reading.unknown)
+    start, end = map(read_words, ends)
+    return Intent(start.mood, end.mood, bars, "ease", unknown=(*start.unknown, *end.unknown))
 
 
 def read_intent(path: str | os.PathLike[str]) -> Intent:
@@ -184,6 +200,12 @@ def _intent(document: dict[str, Any]) -> Intent:
     if parse_key(key or "auto") is not None and "mode" in rules:
         raise ConfigError("constraints: a key has its mode; key or mode, one of the two")
     tempo = _tempo(rules)
+    piece = document.get("piece", {})
+    if not isinstance(piece, dict):
+        raise ConfigError("piece: expected a table")
+    _known(piece, PIECE, "piece.")
+    if not isinstance(piece.get("title", ""), str):
+        raise ConfigError(f"piece.title: expected text, found {piece['title']!r}")
     return Intent(
         start, end, bars, arc, key,
         tempo[0] if tempo is not None and tempo[0] == tempo[1] else None,
@@ -194,6 +216,9 @@ def _intent(document: dict[str, Any]) -> Intent:
         tempo_range=tempo,
         feel=_word(rules, "feel", FEELS) if "feel" in rules else "",
         breaks=_breaks(document.get("breaks", [])),
+        piece_bars=_whole(piece, "bars", 1, MOST_BARS),
+        seed=_whole(piece, "seed", 0, 2**63 - 1),
+        title=piece.get("title", ""),
     )  # fmt: skip
 
 
@@ -241,6 +266,13 @@ def _number(table: dict[str, Any], name: str, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ConfigError(f"{name}: expected a number from {low:g} to {high:g}, found {value!r}")
     return float(value)
+
+
+def _whole(table: dict[str, Any], name: str, low: int, high: int) -> int | None:
+    value = table.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high):
+        raise ConfigError(f"piece.{name}: expected a whole number from {low} to {high}, found {value!r}")
+    return value
 
 
 def _point(name: str, value: Any, unknown: list[str]) -> Mood:

@@ -17,40 +17,40 @@ PLAIN = 0.85
 """Intensity of a word without a word of degree: there is room above it."""
 
 RELATIVES = {
-    "content": ("contented", "satisfied", "pleased", "comfortable"),
+    "content": ("contentment", "contented", "relief", "relieved", "satisfied", "pleased", "comfortable"),
     "cheerful": ("cheery", "merry", "jolly", "sunny", "playful", "lighthearted", "cheer", "fun", "funny"),
     "happy": ("happiness", "glad", "good", "positive"),
     "joyful": ("joy", "joyous", "jubilant", "gleeful"),
-    "elated": ("euphoric", "ecstatic", "triumphant", "victorious", "celebratory"),
-    "exuberant": ("excited", "exciting", "excitement", "energetic", "lively", "wild", "upbeat", "festive"),
+    "elated": ("elation", "euphoria", "triumph", "victory", "celebration", "euphoric", "ecstatic", "triumphant", "victorious", "celebratory"),
+    "exuberant": ("exuberance", "excited", "exciting", "excitement", "energetic", "lively", "wild", "upbeat", "festive"),
     "serene": ("serenity", "tranquil", "meditative", "still", "sleepy", "drowsy"),
     "peaceful": ("peace", "restful", "relaxed", "relaxing", "quiet", "mellow", "chill"),
     "calm": ("calmness", "soothing", "gentle", "soft"),
     "tender": ("tenderness", "sweet", "delicate", "intimate"),
-    "affectionate": ("loving", "love", "romantic", "caring"),
-    "warm": ("warmth", "cosy", "cozy", "friendly", "grateful"),
+    "affectionate": ("affection", "loving", "love", "romance", "romantic", "caring"),
+    "warm": ("warmth", "cosy", "cozy", "comfort", "friendly", "friendship", "grateful", "gratitude"),
     "despairing": ("despair", "hopeless", "desperate", "devastated", "heartbroken", "depressed"),
-    "gloomy": ("gloom", "bleak", "dreary", "unhappy", "miserable", "grieving", "grief", "mournful"),
-    "sad": ("sadness", "sorrowful", "sorrow", "down", "blue", "lonely", "bad"),
+    "gloomy": ("gloom", "bleak", "dreary", "unhappy", "unhappiness", "miserable", "misery", "grieving", "grief", "mournful", "mourning", "loss"),
+    "sad": ("sadness", "sorrowful", "sorrow", "down", "blue", "lonely", "loneliness", "bad"),
     "melancholic": ("melancholy", "pensive", "subdued"),
     "wistful": ("longing", "yearning", "bittersweet"),
     "nostalgic": ("nostalgia", "dreamy", "reflective"),
     "panicked": ("panic", "hysterical", "frantic"),
     "terrified": ("terror", "horror", "horrified", "scary"),
     "afraid": ("fear", "fearful", "scared", "frightened"),
-    "anxious": ("anxiety", "nervous", "worried", "tense", "restless", "suspenseful"),
+    "anxious": ("anxiety", "nervous", "nervousness", "worry", "tension", "worried", "tense", "restless", "suspenseful"),
     "uneasy": ("unease", "eerie", "spooky", "mysterious", "ominous"),
     "dreading": ("dread", "sinister", "dark", "menacing"),
     "raging": ("rage", "violent"),
     "furious": ("fury", "aggressive", "fierce"),
     "angry": ("anger", "mad", "irritated"),
-    "hostile": ("hostility", "hateful", "harsh"),
+    "hostile": ("hostility", "hate", "hatred", "hateful", "harsh"),
     "bitter": ("bitterness", "spiteful"),
     "resentful": ("resentment", "brooding", "sullen"),
     "delighted": ("delight", "delightful", "charmed", "bright"),
     "enchanted": ("enchanting", "magical"),
-    "inspired": ("inspiring", "hopeful", "uplifting", "wonder"),
-    "amazed": ("amazement", "awe", "wonderful"),
+    "inspired": ("inspiring", "hopeful", "hope", "uplifting", "wonder"),
+    "amazed": ("amazement", "awe", "wonderful", "miracle"),
     "thrilled": ("thrilling", "epic", "heroic", "powerful"),
     "astonished": ("astonishment", "surprised", "astounded"),
 }
@@ -80,6 +80,19 @@ POINTS = {
     "neutral": Mood(),
 }
 POINTS |= {relative: POINTS[word] for word, relatives in RELATIVES.items() for relative in relatives}
+
+
+WAYS = re.compile(
+    r"""\s*(?:->|\u2192|,?\s*\b(?:
+        (?:slowly|gradually|suddenly|and|then)\s+)*
+        (?:(?:(?:turn|chang|melt|grow|fad|ris|fall|mov|shift|develop|dissolv|go|eas|sink|break)(?:s|es|ing|n)?\s+)?(?:into|towards?)
+          | (?:turn|chang|lead|ris|fad|mov|go|sink)(?:s|es|ing)?\s+to
+          | (?:that\s+|which\s+)?becom(?:es|ing)
+          | giv(?:es|ing)\s+way\s+to
+          | (?:and\s+)?then)\b)\s*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What stands between two feelings of which one becomes the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +126,20 @@ def read_words(text: str) -> Reading:
         sum(getattr(point, axis) * weight for point, weight in points) / len(points) for axis in ("valence", "arousal", "tension")
     ]
     return Reading(Mood(*(max(-1.0, min(1.0, value)) for value in values)), tuple(heard), tuple(unknown))
+
+
+def split_way(text: str) -> tuple[str, str] | None:
+    """The two ends of "grief turning into hope", "from calm to joy" or "sad, then happy"; None where nothing becomes anything.
+
+    raises   ConfigError for more than two stations
+    """
+    start, _, end = text.partition(" to ") if re.match(r"\s*from\b", text, re.IGNORECASE) and not WAYS.search(text) else (text, "", "")
+    ends = [start.strip()[4:], end] if end else WAYS.split(re.sub(r"^\s*from\b", "", text, flags=re.IGNORECASE))
+    if len(ends) < 2:
+        return None
+    if len(ends) > 2:
+        raise ConfigError(f"{text!r} has {len(ends)} stations; a way has two, such as 'grief turning into hope': write several pieces")
+    return ends[0].strip(" ,"), ends[1].strip(" ,")
 
 
 def _read_clause(words: list[str], heard: list[tuple[str, float]], unknown: list[str]) -> None:

@@ -1,0 +1,304 @@
+"""A lead sheet from a mood: key, tempo and a chord for every beat, written by the harmony net within a form.
+
+Phrases of four bars make a form (AABA, ABAC, ...) so that what returns can be recognised.  Within a phrase
+the harmony net says what may follow, the place says what a phrase needs there (home at the beginning, an
+open end, a cadence at the very end), and a draw decides.  Where the mood is darker than the key, chords of
+the parallel mode are borrowed: the rule break *modal interchange*, and the sheet says where and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._rt.contract import HARMONY_IN, HARMONY_OUT
+from ..music.chord import DIM, DOMINANT, MAJ, MIN, MINOR_SEVENTH, SUS4, Chord
+from ..music.emotion import Mood, distance, targets_from_mood
+from ..music.intent import Intent
+from ..music.scale import MAJOR, MINOR, Key
+from ..music.steering import embedding_from_mood
+from .draw import choose, draw
+from .melody import Engine
+
+PHRASE_BARS = 4
+FORMS = {1: ("A",), 2: ("AB", "AA"), 3: ("AAB", "ABA"), 4: ("AABA", "ABAC", "ABAB")}
+"""By the number of phrases; a longer piece begins its form again."""
+
+SAME_MOOD = 0.45  # a phrase returns while the mood is no farther from where it was first heard
+TWO_CHORDS = 0.3  # arousal from which the second half of a phrase moves twice a bar
+TONICS = (0, 2, 3, 5, 7, 9, 10)  # keys that sit well on a keyboard, drawn where none is asked for
+MIDDLE_BPM, OCTAVES = 96.0, 0.55  # tempo of a neutral mood; doublings per unit of arousal
+BORROWING = 4.0  # how fast borrowing grows below an even chance of major, see `borrowed_share`
+_SALT_FORM, _SALT_TONIC = 101, 102
+
+_AT = {field.name: field.start for field in HARMONY_IN.fields}
+_ANSWERS = {field.name: field.start for field in HARMONY_OUT.fields}
+_DEGREES = {MAJOR: {0: MAJ, 2: MIN, 4: MIN, 5: MAJ, 7: MAJ, 9: MIN}, MINOR: {0: MIN, 3: MAJ, 5: MIN, 7: MAJ, 8: MAJ, 10: MAJ}}
+"""Triads that a mode is made of: degree above the tonic -> quality; in minor the fifth has its leading tone."""
+_SEVENTHS = {MAJ: DOMINANT, MIN: MINOR_SEVENTH}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One chord, from the beat where it begins, and why it stands there.
+
+    prior     what the harmony net gave it among what was possible, 0..1
+    place     what the phrase wanted: "home", "open", "cadence", "" where it was free
+    repeats   the bar it was taken from, -1 when it is new
+    borrowed  severity of the modal interchange that brought it, 0 for a chord of the key
+    """
+
+    beat: int
+    chord: Chord
+    prior: float = 1.0
+    place: str = ""
+    repeats: int = -1
+    borrowed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LeadSheet:
+    """Everything the band is given.
+
+    bars      their number; the last one holds the tonic
+    choices   ordered by beat, the first on beat 0
+    form      a letter per phrase
+    ternary   whether a beat has three eighths, as in 6/8
+    """
+
+    intent: Intent
+    bars: int
+    key: Key
+    tempo_bpm: float
+    beats_per_bar: int
+    seed: int
+    choices: tuple[Choice, ...]
+    form: str
+    ternary: bool = False
+
+    @property
+    def meter(self) -> str:
+        return f"{3 * self.beats_per_bar}/8" if self.ternary else f"{self.beats_per_bar}/4"
+
+    def at(self, beat: int) -> Choice:
+        """The choice that holds on a beat."""
+        return next(choice for choice in reversed(self.choices) if choice.beat <= max(0, beat))
+
+    def mood(self, beat: float) -> Mood:
+        """The mood wanted on a beat."""
+        return self.intent.at(beat / self.beats_per_bar)
+
+    def symbols(self) -> str:
+        """As ``--chords`` reads it: bars between lines."""
+        bars = []
+        for bar in range(self.bars):
+            beats = range(bar * self.beats_per_bar, (bar + 1) * self.beats_per_bar)
+            here = [choice.chord for choice in self.choices if choice.beat in beats]
+            bars.append(" ".join(chord.symbol(self.key) for chord in (here or [self.at(beats[0]).chord])))
+        return " | ".join(bars)
+
+
+def write_sheet(
+    intent: Intent,
+    harmony: Engine,
+    *,
+    bars: int,
+    key: Key | None = None,
+    tempo_bpm: float | None = None,
+    beats_per_bar: int = 4,
+    ternary: bool = False,
+    seed: int = 0,
+) -> LeadSheet:
+    """Decide key, tempo, form and chords.
+
+    intent         the mood, or the way from one to another; a way is walked over all bars
+    harmony        the harmony net, or its rule: ``process(x, out)``, ``reset()``
+    bars           1..1024
+    key, tempo_bpm None: chosen by the mood; major or minor by the mean mood's probability of major
+    returns        LeadSheet; same arguments, same sheet
+    thread         [main]
+    """
+    moods = [intent.at(bar) for bar in range(bars)]
+    arousal = sum(mood.arousal for mood in moods) / bars
+    if key is None:
+        likely = sum(targets_from_mood(mood).p_major for mood in moods) / bars
+        tonic = TONICS[int(draw(seed, 0, 0, 0, _SALT_TONIC) * len(TONICS))]
+        key = Key(tonic, MAJOR if likely >= 0.5 else MINOR)
+    tempo = tempo_bpm if tempo_bpm is not None else float(round(MIDDLE_BPM * 2.0 ** (OCTAVES * arousal)))
+    form = _form(-(-bars // PHRASE_BARS), seed)
+    sheet = LeadSheet(intent, bars, key, tempo, beats_per_bar, seed, (), form, ternary)
+    harmony.reset()
+    return LeadSheet(intent, bars, key, tempo, beats_per_bar, seed, tuple(_choices(sheet, harmony)), form)
+
+
+def _form(phrases: int, seed: int) -> str:
+    options = FORMS[min(phrases, max(FORMS))]
+    letters = options[int(draw(seed, 0, 0, 0, _SALT_FORM) * len(options))]
+    return "".join(letters[i % len(letters)] for i in range(phrases))
+
+
+def _choices(sheet: LeadSheet, harmony: Engine) -> Iterator[Choice]:
+    """Phrase after phrase; a letter that returns brings its chords, but for its end."""
+    past = _Past(sheet.key)
+    written: dict[str, tuple[int, list[Choice]]] = {}
+    for phrase, letter in enumerate(sheet.form):
+        first = phrase * PHRASE_BARS
+        bars = range(first, min(first + PHRASE_BARS, sheet.bars))
+        model = written.get(letter)
+        if model is not None and distance(sheet.intent.at(first), sheet.intent.at(model[0])) > SAME_MOOD:
+            model = None
+        made: list[Choice] = []
+        for bar in bars:
+            ending = bar == sheet.bars - 1 or bar == bars[-1]
+            again = [choice for choice in model[1] if _bar(sheet, choice) - model[0] == bar - first] if model and not ending else []
+            if bar == sheet.bars - 2 and sheet.bars > 1:
+                again = []  # the last cadence is always written anew
+            for half in range(0 if again else 2 if not ending and _moves(sheet, bar, bars) else 1):
+                beat = bar * sheet.beats_per_bar + half * (sheet.beats_per_bar // 2)
+                made.append(_choose(sheet, harmony, past, bar, beat))
+                past.take(made[-1])
+            for choice in again:
+                beat = choice.beat + (first - (model or (0,))[0]) * sheet.beats_per_bar
+                made.append(Choice(beat, choice.chord, choice.prior, choice.place, _bar(sheet, choice), choice.borrowed))
+                past.take(made[-1])
+        written.setdefault(letter, (first, made))
+        yield from made
+
+
+def _bar(sheet: LeadSheet, choice: Choice) -> int:
+    return choice.beat // sheet.beats_per_bar
+
+
+def _moves(sheet: LeadSheet, bar: int, phrase: range) -> bool:
+    return sheet.beats_per_bar >= 4 and sheet.intent.at(bar).arousal >= TWO_CHORDS and bar - phrase[0] >= len(phrase) // 2
+
+
+def _choose(sheet: LeadSheet, harmony: Engine, past: _Past, bar: int, beat: int) -> Choice:
+    mood = sheet.mood(beat)
+    answer = np.zeros(HARMONY_OUT.size, np.float32)
+    harmony.process(past.context(sheet, mood, beat), answer)
+    place = _place(sheet, bar)
+    phrase = beat - beat % (PHRASE_BARS * sheet.beats_per_bar)
+    lent = sum(choice.borrowed > 0 for choice in past.choices if choice.beat >= phrase)
+    severity = borrowed_share(sheet.key, mood)
+    severity *= lent < (1 if severity < 0.5 else 2)  # a shadow, not another key
+    options: list[tuple[Chord, float, float, float]] = []  # chord, net, weight, severity of the borrowing
+    for quality in range(DIM + 1):
+        for degree in range(12):
+            chord = Chord((sheet.key.tonic + degree) % 12, quality)
+            fit, borrowed = _fit(sheet.key.mode, degree, quality, severity)
+            said = max(0.0, float(answer[quality * 12 + degree]))
+            wanted = _wanted(place, degree, quality, sheet.key.mode)
+            again = 1.0 if place == "home" else 0.2 if past.previous == chord else 0.6 if chord in past.lately() else 1.0
+            options.append((chord, said, (said + 0.01) ** 0.6 * fit * wanted * again * _colour(quality, mood), borrowed))
+    if place == "open":
+        said = max(0.0, float(answer[_ANSWERS["dominant_sus4"]]))
+        options.append((Chord((sheet.key.tonic + 7) % 12, SUS4), said, 0.5 * (said + 0.01) ** 0.6, 0.0))
+    weights = [weight for _, _, weight, _ in options]
+    best = choose(weights, draw(sheet.seed, 0, bar, beat % sheet.beats_per_bar))
+    chord, said, _, borrowed = options[best]
+    told = sum(said for _, said, weight, _ in options if weight > 0)
+    return Choice(beat, chord, said / told if told > 0 else 0.0, place, -1, borrowed)
+
+
+def borrowed_share(key: Key, mood: Mood) -> float:
+    """0..1: how much a mood asks for the other mode than the key's."""
+    p_major = targets_from_mood(mood).p_major
+    against = 0.5 - p_major if key.mode == MAJOR else p_major - 0.5
+    return max(0.0, min(1.0, BORROWING * against))
+
+
+def _place(sheet: LeadSheet, bar: int) -> str:
+    """What the form wants of a bar."""
+    if bar == sheet.bars - 1:
+        return "rest"
+    if bar == sheet.bars - 2:
+        return "cadence"
+    if bar == 0 or (bar % PHRASE_BARS == 0 and sheet.form[bar // PHRASE_BARS] == "A"):
+        return "home"
+    return "open" if bar % PHRASE_BARS == PHRASE_BARS - 1 else ""
+
+
+def _wanted(place: str, degree: int, quality: int, mode: int) -> float:
+    if place == "rest":
+        return float(degree == 0 and quality == (MAJ if mode == MAJOR else MIN))
+    if place == "cadence":
+        return {MAJ: 1.0, DOMINANT: 1.0}.get(quality, 0.0) if degree == 7 else 0.0
+    if place == "home":
+        return 12.0 if degree == 0 and quality in (MAJ, MIN) else 0.5
+    if place == "open":
+        return 5.0 if degree == 7 else 2.0 if degree == 5 else 0.6 if degree else 0.2
+    return 1.0
+
+
+def _fit(mode: int, degree: int, quality: int, severity: float) -> tuple[float, float]:
+    """(weight, borrowing): chords of the key, its sevenths, those of the parallel mode as far as they are asked for."""
+    own, other = _DEGREES[mode], _DEGREES[-mode]
+    if own.get(degree) == quality:
+        return 1.0, 0.0
+    if degree in own and _SEVENTHS[own[degree]] == quality:
+        return (0.3 if degree == 7 or own[degree] == MIN else 0.0), 0.0
+    if other.get(degree) == quality and (degree, quality) != (0, other[0]):
+        return 1.5 * severity, severity
+    return 0.0, 0.0
+
+
+def _colour(quality: int, mood: Mood) -> float:
+    """Sevenths come with tension."""
+    return 1.0 + 0.8 * mood.tension if quality in (DOMINANT, MINOR_SEVENTH) else 1.0
+
+
+class _Past:
+    """The harmony net's context: the chords so far, and the chroma they leave."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.choices: list[Choice] = []
+
+    @property
+    def previous(self) -> Chord | None:
+        return self.choices[-1].chord if self.choices else None
+
+    def lately(self) -> tuple[Chord, ...]:
+        """The chords before the last, as far as one still has them in the ear."""
+        return tuple(choice.chord for choice in self.choices[-4:-1])
+
+    def take(self, choice: Choice) -> None:
+        if choice.chord != self.previous:
+            self.choices.append(choice)
+
+    def context(self, sheet: LeadSheet, mood: Mood, beat: int) -> NDArray[np.float32]:
+        """float32 (128,), contract HARMONY_IN, for the beat that is being decided."""
+        x, tonic = np.zeros(HARMONY_IN.size, np.float32), self.key.tonic
+        x[HARMONY_IN.slice("embedding")] = embedding_from_mood(mood)
+        beats_per_s = sheet.tempo_bpm / 60
+        for name, span_s in (("chroma_2s", 2.0), ("chroma_8s", 8.0)):
+            x[_AT[name] : _AT[name] + 12] = self._chroma(beat, span_s * beats_per_s)
+        for name, back in (("previous_root", 1), ("root_before", 2)):
+            if len(self.choices) >= back:
+                x[_AT[name] + (self.choices[-back].chord.root - tonic) % 12] = 1
+        if self.choices:
+            quality = self.choices[-1].chord.quality
+            x[_AT["previous_quality"] + (quality if quality < SUS4 else MAJ)] = 1
+            x[_AT["chord_age"]] = min(1.0, (beat - self.choices[-1].beat) / 8)
+        x[_AT["mode"]], x[_AT["key_confidence"]] = self.key.mode, 1
+        x[_AT["beat_in_bar"] + min(3, beat % sheet.beats_per_bar)] = 1
+        angle = 2 * np.pi * (beat / (PHRASE_BARS * sheet.beats_per_bar) % 1.0)
+        x[_AT["phrase_sin"]], x[_AT["phrase_cos"]] = np.sin(angle), np.cos(angle)
+        x[_AT["harmonic_rhythm"]] = min(1.0, sum(choice.beat > beat - 8 for choice in self.choices) / 8)
+        x[_AT["density"]] = min(1.0, 2.0 ** targets_from_mood(mood).log2_rate / 8)
+        return x
+
+    def _chroma(self, beat: int, span_beats: float) -> NDArray[np.float64]:
+        """(12,) from the tonic up: the chords' tones of the last beats, sum 1, or 0 before the first."""
+        sums, until = np.zeros(12), float(beat)
+        for choice in reversed(self.choices):
+            length = until - max(float(choice.beat), beat - span_beats)
+            if length <= 0:
+                break
+            sums[[(tone - self.key.tonic) % 12 for tone in choice.chord.tones]] += length
+            until = float(choice.beat)
+        return sums / sums.sum() if sums.sum() > 0 else sums

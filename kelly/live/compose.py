@@ -1,0 +1,203 @@
+"""Music from words: a lead sheet, an imagined player who plays it, and the band that plays along with any player."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kelly._rt.contract import NET_NAMES
+from kelly._rt.layout import dtype
+from kelly.config import Config, load_config
+from kelly.errors import ConfigError
+from kelly.generate.conductor import Conductor
+from kelly.generate.imagined import SAMPLE_RATE_HZ, beat_frames, count_in_frames, imagine
+from kelly.generate.lead_sheet import PHRASE_BARS, LeadSheet, write_sheet
+from kelly.generate.settings import ConductorSettings, Part
+from kelly.generate.why import Reason
+from kelly.live.engines import conductor_engines
+from kelly.live.intent import constrained
+from kelly.midi.smf import write_smf
+from kelly.midi.tempo import TempoMap
+from kelly.music.intent import MOST_BARS, Intent, from_words, read_intent
+from kelly.music.scale import parse_key
+from kelly.nets.processor import MultiModelProcessor
+
+BARS = 16
+BORROWED = "modal interchange"
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """A finished piece.
+
+    events   records of ``layout.dtype("event")`` at SAMPLE_RATE_HZ; frame 0 is the first bar line
+    reasons  of every note, bars and frames counted as in the file
+    tempo    one tempo, with the beats and phrases for the file's markers
+    key      (tonic, mode)
+    sources  per net: "model", "fallback" or "off"
+    said     sentences about rules broken on purpose
+    """
+
+    sheet: LeadSheet
+    events: Any
+    reasons: tuple[Reason, ...]
+    parts: tuple[Part, ...]
+    tempo: TempoMap
+    key: tuple[int, int]
+    sources: Mapping[str, str]
+    said: tuple[str, ...]
+
+    def write(self, path: str | os.PathLike[str], title: str = "Kelly") -> None:
+        """The MIDI file, whole or not at all; MidiFileError when it cannot be written."""
+        write_smf(path, self.events, self.tempo, self.parts, SAMPLE_RATE_HZ, key=self.key, title=title)
+
+    @property
+    def played(self) -> dict[str, int]:
+        """Notes per part."""
+        struck = self.events[(self.events["status"] & 0xF0 == 0x90) & (self.events["data2"] > 0)]
+        return {part.name: int((struck["part"] == row).sum()) for row, part in enumerate(self.parts)}
+
+
+def compose(words: str, midi: str | os.PathLike[str], bars: int = BARS, **settings: Any) -> Composition:
+    """Compose from words, into a Standard MIDI File.
+
+    words     a mood, or a way: "grief turning into hope"
+    midi      the file to write; it appears whole or not at all
+    bars      1..1024
+    settings  by the names of ``kelly.config.SETTINGS``, such as key="D", tempo=96, seed=3
+    raises    ConfigError, ModelError, MidiFileError
+    thread    [main]
+    """
+    piece = compose_intent(from_words(words, bars), load_config(flags=settings), bars)
+    piece.write(midi, words)
+    return piece
+
+
+def compose_intent(intent: Intent, config: Config, bars: int, without: frozenset[str] = frozenset()) -> Composition:
+    """The same from an intent and a Config, into memory.
+
+    bars     1..1024; a way is walked over all of them
+    without  rows of ``kelly.generate.why.FACTORS`` that shall weigh nothing
+    """
+    if not 1 <= bars <= MOST_BARS:
+        raise ConfigError(f"bars: expected 1 to {MOST_BARS}, found {bars}")
+    music = config.music
+    intent = replace(intent, bars=float(bars)) if intent.bars > 0 else intent
+    processor = MultiModelProcessor(
+        config.models.path or None,
+        enabled=[name for name in NET_NAMES if name not in config.models.disabled],
+        strict=config.models.strict,
+        arithmetic=config.engine.arithmetic,
+    )
+    sheet = write_sheet(
+        intent,
+        processor.clone_engine("harmonypredictor"),
+        bars=bars,
+        key=parse_key(music.key) or parse_key(intent.key or "auto"),
+        tempo_bpm=intent.tempo_bpm if music.tempo_bpm is None else music.tempo_bpm,
+        beats_per_bar=music.beats_per_bar,
+        ternary=music.ternary,
+        seed=music.seed,
+    )
+    settings = ConductorSettings(
+        seed=music.seed, key_given=True, tempo_given=True, swing=intent.swing, without=without, overrides=("mood",)
+    ).choose(channels=dict(config.midi.channels), programs=dict(config.midi.programs))
+    events, reasons, conductor = _play(sheet, processor, settings)
+    period, beats = beat_frames(sheet), bars * sheet.beats_per_bar
+    knots = [(round(beat * period), beat) for beat in range(beats)]
+    tempo = TempoMap(knots, sheet.tempo_bpm, sheet.beats_per_bar, 0, sheet.ternary, PHRASE_BARS * sheet.beats_per_bar, 0)
+    sources = {name: processor.slot(name).source for name in NET_NAMES}
+    return Composition(
+        sheet, events, reasons, conductor.parts, tempo, (sheet.key.tonic, sheet.key.mode), sources, tuple(conductor.breaker.said)
+    )
+
+
+def _play(sheet: LeadSheet, processor: MultiModelProcessor, settings: ConductorSettings) -> tuple[Any, tuple[Reason, ...], Conductor]:
+    """What the band makes of a lead sheet: events and reasons, the first bar line at frame 0."""
+    engines = conductor_engines(processor)
+    conductor = Conductor(SAMPLE_RATE_HZ, settings, engines)
+    sources = {name: processor.slot(name).source for name in NET_NAMES}
+    start, end = count_in_frames(sheet), sheet.bars * sheet.beats_per_bar * beat_frames(sheet)
+    rows = []
+    last_bars = start + (sheet.bars - 2) * sheet.beats_per_bar * beat_frames(sheet)
+    for tick in imagine(sheet, processor.clone_engine("groovepredictor"), sources):
+        for engine in engines.values():
+            engine.hear(tick)
+        rows.append(conductor.consume(tick))
+        if tick["frame"] >= last_bars and sheet.bars > 2:
+            conductor.end_phrase()  # the next bar leads to the close, the last one holds it
+    rows.append(conductor.finish())
+    events = np.concatenate(rows) if rows else np.zeros(0, dtype("event"))
+    frames = events["frame"] - round(start)
+    over = {(reason.frame, reason.part, reason.pitch) for reason in conductor.reasons if reason.bar - PHRASE_BARS >= sheet.bars}
+    late = np.array([tuple(map(int, (event["frame"], event["part"], event["data1"]))) in over for event in events], bool)
+    events["frame"] = np.clip(frames, 0, round(end))  # a first note may lean forward out of the piece
+    reasons = (
+        replace(reason, frame=max(0, reason.frame - round(start)), bar=reason.bar - PHRASE_BARS) for reason in conductor.reasons
+    )
+    return _sounding(events[~late]), tuple(_own(reason, sheet) for reason in reasons if reason.bar < sheet.bars), conductor
+
+
+def _sounding(events: Any) -> Any:
+    """The same without note-offs of notes that were never struck."""
+    struck: set[tuple[int, int]] = set()
+    keep = np.ones(len(events), bool)
+    for i, event in enumerate(events):
+        kind, note = int(event["status"]) & 0xF0, (int(event["status"]) & 0x0F, int(event["data1"]))
+        if kind == 0x90 and event["data2"] > 0:
+            struck.add(note)
+        elif kind in (0x80, 0x90):
+            keep[i] = note in struck
+            struck.discard(note)
+    return events[keep]
+
+
+def _own(reason: Reason, sheet: LeadSheet) -> Reason:
+    """A reason, with the sheet's own breaks: tones that a borrowed chord brought.  Nobody played, so nothing fits a player."""
+    reason = replace(reason, fit=0.0)
+    beat = reason.bar * reason.beats_per_bar + reason.step // 4
+    if not reason.in_key and not reason.broke and sheet.at(beat).borrowed > 0:
+        return replace(reason, broke=BORROWED)
+    return reason
+
+
+def recipe(piece: Composition, title: str) -> str:
+    """An intent file that composes the piece again, byte for byte: ``kelly compose --intent FILE``."""
+    sheet, intent = piece.sheet, piece.sheet.intent
+    lines = ["# Written by `kelly compose`; the same piece again: kelly compose --intent THIS -o AGAIN.mid"]
+    if intent.bars > 0:
+        lines += [f"from = {_point(intent.start)}", f"to = {_point(intent.end)}", f"bars = {sheet.bars}", f'arc = "{intent.arc}"']
+    else:
+        lines += [f"point = {_point(intent.end)}"]
+    lines += ["", "[piece]", f"bars = {sheet.bars}", f"seed = {sheet.seed}", f"title = {_text(title)}"]
+    lines += ["", "[constraints]", f'key = "{sheet.key.short}"', f"tempo = {sheet.tempo_bpm!r}", f'meter = "{sheet.meter}"']
+    lines += [f"swing = {intent.swing!r}"] if intent.swing is not None else []
+    return "\n".join(lines) + "\n"
+
+
+def _text(title: str) -> str:
+    """A TOML string; what cannot be printed becomes a space, as in the MIDI file."""
+    return json.dumps("".join(c if c.isprintable() else " " for c in title), ensure_ascii=False)
+
+
+def _point(mood: Any) -> str:
+    return f"[{mood.valence!r}, {mood.arousal!r}, {mood.tension!r}]"
+
+
+def from_file(path: str | os.PathLike[str], config: Config) -> tuple[Intent, Config]:
+    """An intent file's intent, and the settings with what it asks for wherever nobody chose otherwise; ConfigError."""
+    intent = read_intent(path)
+    config = constrained(config, intent)
+    if intent.seed is not None and "music.seed" not in config.origins:
+        config = replace(config, music=replace(config.music, seed=intent.seed))
+    return intent, config
+
+
+def length(intent: Intent, bars: int | None = None) -> int:
+    """Bars of a piece: those asked for, the file's, the way's own, or BARS."""
+    return bars or intent.piece_bars or round(intent.bars) or BARS

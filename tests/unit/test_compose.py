@@ -1,0 +1,182 @@
+"""Music from words: the way from words to a mood's path, lead sheets, pieces, and the same piece again."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import mido
+import numpy as np
+import pytest
+
+from kelly.cli.app import run
+from kelly.config import load_config
+from kelly.errors import ConfigError
+from kelly.generate.lead_sheet import PHRASE_BARS, write_sheet
+from kelly.live.compose import compose, compose_intent, from_file, length, recipe
+from kelly.music.chord import MAJ, MIN
+from kelly.music.intent import from_words, read_intent
+from kelly.music.scale import Key
+from kelly.music.words import read_words, split_way
+from kelly.nets.processor import MultiModelProcessor
+
+
+@pytest.fixture(scope="module")
+def harmony():
+    return MultiModelProcessor().clone_engine("harmonypredictor")
+
+
+@pytest.fixture(scope="module")
+def hope():
+    return compose_intent(from_words("grief turning into hope", 16), load_config(flags={"key": "D", "seed": 3}), 16)
+
+
+@pytest.mark.parametrize("text, ends", [
+    ("grief turning into hope", ("grief", "hope")),
+    ("from calm to very excited", ("calm", "very excited")),
+    ("sad, then happy", ("sad", "happy")),
+    ("dread giving way to relief", ("dread", "relief")),
+    ("anger melting into tenderness", ("anger", "tenderness")),
+    ("sadness -> joy", ("sadness", "joy")),
+    ("fear that slowly becomes wonder", None),
+    ("fear that becomes wonder", ("fear", "wonder")),
+    ("calm, a little sad", None),
+    ("happy to be sad", None),
+])  # fmt: skip
+def test_a_way_has_two_ends(text, ends):
+    assert ends is None and "slowly" in text or split_way(text) == ends
+
+
+def test_more_than_two_stations_are_refused():
+    with pytest.raises(ConfigError, match="3 stations"):
+        split_way("calm then angry then calm")
+
+
+def test_a_way_in_words_is_a_path_between_the_words_points():
+    intent = from_words("grief turning into hope", 8)
+    assert (intent.start, intent.end, intent.bars) == (read_words("grief").mood, read_words("hope").mood, 8)
+    assert intent.start.valence < 0 < intent.end.valence
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("words", ["very sad", "joy", "fear turning into calm"])
+def test_a_sheet_begins_at_home_and_ends_with_a_cadence(harmony, words, seed):
+    sheet = write_sheet(from_words(words, 16), harmony, bars=16, seed=seed)
+    final, before = sheet.at(15 * 4), sheet.at(15 * 4 - 1)
+    assert (final.chord.root, final.chord.quality) == (sheet.key.tonic, MAJ if sheet.key.mode > 0 else MIN)
+    assert (before.chord.root - sheet.key.tonic) % 12 == 7
+    assert [choice.beat for choice in sheet.choices] == sorted({choice.beat for choice in sheet.choices})
+    lent = [c for c in sheet.choices if not set(c.chord.tones) <= sheet.key.allowed()]
+    assert all(c.borrowed > 0 for c in lent), "a chord outside the key without a named reason"
+
+
+def test_sad_pieces_are_minor_and_slow_and_happy_ones_major_and_fast(harmony):
+    sad, glad = (write_sheet(from_words(words), harmony, bars=16) for words in ("very sad", "very happy"))
+    assert (sad.key.mode, glad.key.mode) == (-1, 1)
+    assert sad.tempo_bpm < glad.tempo_bpm
+
+
+def test_a_letter_of_the_form_that_returns_brings_its_chords(harmony):
+    found = 0
+    for seed in range(8):
+        sheet = write_sheet(from_words("calm"), harmony, bars=16, seed=seed)
+        for phrase, letter in enumerate(sheet.form):
+            first = sheet.form.index(letter)
+            if first < phrase < 3:
+                found += 1
+                for bar in range(PHRASE_BARS - 1):
+                    assert sheet.at(4 * (phrase * PHRASE_BARS + bar)).chord == sheet.at(4 * (first * PHRASE_BARS + bar)).chord
+    assert found
+
+
+def test_the_same_words_and_seed_give_the_same_bytes_and_another_seed_others(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        compose("calm", tmp_path / f"{name}.mid", bars=4, seed=seed)
+    a, b, c = ((tmp_path / f"{name}.mid").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_a_piece_keeps_its_key_but_where_a_named_break_leaves_it(hope):
+    outside = [reason for reason in hope.reasons if not reason.in_key]
+    assert all(reason.broke for reason in outside)
+    assert len(outside) <= 0.08 * len(hope.reasons)
+    assert Counter(reason.part for reason in hope.reasons) == Counter(
+        {row: count for row, count in enumerate(hope.played.values()) if count}
+    ), "every note has its reason"
+
+
+def test_a_piece_ends_on_its_last_bar_with_the_tonic(hope):
+    last = [reason for reason in hope.reasons if reason.bar == 15 and reason.part != 3]
+    assert {reason.pitch % 12 for reason in last} <= set(Key(2).scale())
+    assert {reason.pitch % 12 for reason in last if reason.rule == "final"} <= {2, 6, 9}
+    assert max(reason.bar for reason in hope.reasons) == 15
+    assert hope.events["frame"].min() >= 0
+
+
+def test_the_music_goes_where_the_words_go(hope):
+    """Grief turning into hope: arousal rises, so the last phrase is busier and louder than the first."""
+    def notes(first, last):
+        return [reason for reason in hope.reasons if first <= reason.bar < last and reason.part in (0, 1, 2)]
+
+    assert np.mean([reason.velocity for reason in notes(11, 14)]) > np.mean([reason.velocity for reason in notes(0, 3)])
+
+
+def test_the_file_opens_elsewhere_with_markers_key_tempo_and_names(tmp_path, hope):
+    hope.write(tmp_path / "hope.mid", "hope")
+    file = mido.MidiFile(tmp_path / "hope.mid")
+    found = {message.type: message for message in file.tracks[0] if message.is_meta}
+    assert file.type == 1 and found["key_signature"].key == "D" and found["set_tempo"].tempo == round(60e6 / 99)
+    now, marks = 0, []
+    for message in file.tracks[0]:
+        now += message.time
+        if message.type == "marker":
+            marks.append((now, message.text))
+    assert marks == [(480 * 16 * n, f"phrase {n + 1}") for n in range(4)]
+    assert abs(file.length - 16 * 4 * 60 / 99) < 0.05
+
+
+@pytest.mark.parametrize("words", ["calm", "grief turning into hope"])
+def test_the_recipe_composes_the_piece_again(tmp_path, words):
+    piece = compose(words, tmp_path / "one.mid", bars=8, seed=5)
+    (tmp_path / "one.toml").write_text(recipe(piece, words), encoding="utf-8")
+    intent, config = from_file(tmp_path / "one.toml", load_config())
+    again = compose_intent(intent, config, length(intent))
+    again.write(tmp_path / "two.mid", intent.title)
+    assert (tmp_path / "one.mid").read_bytes() == (tmp_path / "two.mid").read_bytes()
+
+
+def test_odd_titles_survive_the_recipe(tmp_path):
+    piece = compose_intent(from_words("calm"), load_config(), 2)
+    (tmp_path / "odd.toml").write_text(recipe(piece, 'calm "and"\t\\ still\n'), encoding="utf-8")
+    assert read_intent(tmp_path / "odd.toml").title == 'calm "and" \\ still '
+
+
+@pytest.mark.parametrize("bars, meter", [(1, "4/4"), (2, "3/4"), (3, "4/4"), (7, "5/4"), (4, "6/8")])
+def test_short_pieces_and_other_meters(bars, meter):
+    piece = compose_intent(from_words("joy"), load_config(flags={"meter": meter}), bars)
+    assert sum(piece.played.values()) and max(reason.bar for reason in piece.reasons) < bars
+
+
+def test_the_command_writes_the_piece_its_intent_and_a_report(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(["compose", "grief turning into hope", "--bars", "8", "--key", "D", "--seed", "3", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["schema"] == "kelly.compose/1" and report["key"] == "D" and report["bars"] == 8
+    first = (tmp_path / "grief-turning-into-hope.mid").read_bytes()
+    assert run(["compose", "--intent", "grief-turning-into-hope.toml", "-o", "again.mid", "-q"]) == 0
+    assert (tmp_path / "again.mid").read_bytes() == first
+    assert (tmp_path / "again.toml").read_text() == (tmp_path / "grief-turning-into-hope.toml").read_text()
+
+
+@pytest.mark.parametrize("words, code, said", [
+    (["compose"], 2, "words or --intent"),
+    (["compose", "xylophone"], 2, "no mood"),
+    (["compose", "calm", "-o", "missing/x.mid"], 6, "missing/x.mid"),
+    (["compose", "calm", "-o", "x.toml"], 6, "x.mid"),
+    (["compose", "calm", "--key", "H"], 2, "not a key"),
+])  # fmt: skip
+def test_what_cannot_be_composed_says_why(tmp_path, capsys, monkeypatch, words, code, said):
+    monkeypatch.chdir(tmp_path)
+    assert run(words) == code
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
