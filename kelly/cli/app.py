@@ -31,8 +31,8 @@ class Row(NamedTuple):
 COMMANDS = (
     Row("live", "kelly.cli.live", "Listen to a device or a recording and play along."),
     Row("render", "kelly.cli.render", "Turn an audio file into a MIDI file, without devices."),
-    Row("compose", "kelly.cli.compose", "Compose from words, into a MIDI file."),
-    Row("explain", "kelly.cli.explain", "Tell why each note of a piece, a take or a recording's accompaniment is there."),
+    Row("compose", "kelly.cli.compose", "Compose from words: a mood, or one that turns into another."),
+    Row("explain", "kelly.cli.explain", "Tell why each note is there."),
     Row("monitor", "kelly.cli.monitor", "Look at a running session from another terminal."),
     Row("salvage", "kelly.cli.salvage", "Finish takes that a crash cut off."),
     Row("devices", "kelly.cli.devices", "List audio inputs and MIDI outputs."),

@@ -16,10 +16,10 @@ SCHEMA = "kelly.explain/1"
 @click.command("explain")
 @click.argument("file", metavar="FILE")
 @click.option("--bar", metavar="N", type=click.IntRange(min=1), help="Tell this bar note by note, and what each factor did to it.")
-@click.option("--part", metavar="PART", help="Only this part.")
+@click.option("--only", metavar="PART", help="Tell this part only.")
 @click.option("--without", metavar="FACTOR", multiple=True, help="Leave this factor out and show what changes in the bar. Repeatable; default: each in turn.")
 @options(MUSIC, CONTROLS, MODELS, CONFIG, JSON, VOICE)
-def command(file: str, bar: int | None, part: str | None, without: tuple[str, ...], **flags: Any) -> int:
+def command(file: str, bar: int | None, only: str | None, without: tuple[str, ...], **flags: Any) -> int:
     """Tell why each note is there.
 
     FILE is a MIDI file by `kelly compose` (with its .toml beside it), the folder of a take, or a recording
@@ -39,11 +39,11 @@ def command(file: str, bar: int | None, part: str | None, without: tuple[str, ..
         raise ConfigError("--without shows what changes in one bar: which, --bar N?")
     found = explained(file, config)
     rows = {row.name: number for number, row in enumerate(found.parts)}
-    if part is not None and part not in rows:
-        raise ConfigError(f"no part is called {part!r}; there are {', '.join(rows)}")
+    if only is not None and only not in rows:
+        raise ConfigError(f"no part is called {only!r}; there are {', '.join(rows)}")
     if found.same is False:
         voice.warn(f"{file}: playing again gives other notes; it was edited, or made by another version, machine or other nets")
-    reasons = [reason for reason in found.reasons if part is None or reason.part == rows[part]]
+    reasons = [reason for reason in found.reasons if only is None or reason.part == rows[only]]
     if bar is None:
         if voice.json:
             voice.report(SCHEMA, {"file": file, "kind": found.kind, "same": found.same, "notes": _rows(reasons, found.parts)})
@@ -55,7 +55,7 @@ def command(file: str, bar: int | None, part: str | None, without: tuple[str, ..
     asked = list(without) or factors_of(reasons, bar - 1)
     with voice.progress("leaving out one factor at a time", len(asked)) as advance:
         for name in asked:
-            others = [reason for reason in found.again(frozenset((name,))) if part is None or reason.part == rows[part]]
+            others = [reason for reason in found.again(frozenset((name,))) if only is None or reason.part == rows[only]]
             changes[name] = difference(reasons, others, bar - 1, found.parts)
             advance(1)
     if voice.json:

@@ -53,7 +53,7 @@ def imagine(sheet: LeadSheet, groove: Engine, sources: dict[str, str]) -> Iterat
             continue  # the first of the count-in: nobody knows yet where the beat is
         now = (int(tick["frame"]) - int(tick["beat_frame"])) / float(tick["beat_frames"]) + int(tick["beat_count"])
         beat = now - count_in
-        embedding = embedding_from_mood(sheet.mood(max(0.0, beat)), sheet.intent.swing)
+        embedding = embedding_from_mood(sheet.mood(max(0.0, beat)), sheet.intent.off_eighth)
         coming = int(np.floor(beat + 0.5))  # a chord is decided half a beat before it sounds
         if (bar := coming // sheet.beats_per_bar) != asked:
             groove.process(embedding, answer)

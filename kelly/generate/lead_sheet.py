@@ -9,7 +9,7 @@ the parallel mode are borrowed: the rule break *modal interchange*, and the shee
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,8 @@ def write_sheet(
     intent         the mood, or the way from one to another; a way is walked over all bars
     harmony        the harmony net, or its rule: ``process(x, out)``, ``reset()``
     bars           1..1024
-    key, tempo_bpm None: chosen by the mood; major or minor by the mean mood's probability of major
+    key, tempo_bpm None: chosen by the mood, within what the intent asks for; major or minor by the mean
+                   mood's probability of major
     returns        LeadSheet; same arguments, same sheet
     thread         [main]
     """
@@ -126,12 +127,14 @@ def write_sheet(
     if key is None:
         likely = sum(targets_from_mood(mood).p_major for mood in moods) / bars
         tonic = TONICS[int(draw(seed, 0, 0, 0, _SALT_TONIC) * len(TONICS))]
-        key = Key(tonic, MAJOR if likely >= 0.5 else MINOR)
-    tempo = tempo_bpm if tempo_bpm is not None else float(round(MIDDLE_BPM * 2.0 ** (OCTAVES * arousal)))
+        key = Key(tonic, intent.mode or (MAJOR if likely >= 0.5 else MINOR))
+    if tempo_bpm is None:
+        low, high = intent.tempo_range or (30.0, 300.0)
+        tempo_bpm = max(low, min(high, float(round(MIDDLE_BPM * 2.0 ** (OCTAVES * arousal)))))
     form = _form(-(-bars // PHRASE_BARS), seed)
-    sheet = LeadSheet(intent, bars, key, tempo, beats_per_bar, seed, (), form, ternary)
+    sheet = LeadSheet(intent, bars, key, tempo_bpm, beats_per_bar, seed, (), form, ternary)
     harmony.reset()
-    return LeadSheet(intent, bars, key, tempo, beats_per_bar, seed, tuple(_choices(sheet, harmony)), form)
+    return replace(sheet, choices=tuple(_choices(sheet, harmony)))
 
 
 def _form(phrases: int, seed: int) -> str:

@@ -21,6 +21,7 @@ from kelly.generate.settings import ConductorSettings, Part
 from kelly.generate.why import Reason
 from kelly.live.engines import conductor_engines
 from kelly.live.intent import constrained
+from kelly.live.players import conductor_settings
 from kelly.midi.smf import write_smf
 from kelly.midi.tempo import TempoMap
 from kelly.music.intent import MOST_BARS, Intent, from_words, read_intent
@@ -99,14 +100,13 @@ def compose_intent(intent: Intent, config: Config, bars: int, without: frozenset
         processor.clone_engine("harmonypredictor"),
         bars=bars,
         key=parse_key(music.key) or parse_key(intent.key or "auto"),
-        tempo_bpm=intent.tempo_bpm if music.tempo_bpm is None else music.tempo_bpm,
+        tempo_bpm=music.tempo_bpm or intent.tempo_bpm,
         beats_per_bar=music.beats_per_bar,
         ternary=music.ternary,
         seed=music.seed,
     )
-    settings = ConductorSettings(
-        seed=music.seed, key_given=True, tempo_given=True, swing=intent.swing, without=without, overrides=("mood",)
-    ).choose(channels=dict(config.midi.channels), programs=dict(config.midi.programs))
+    settings = conductor_settings(config, intent, without)
+    settings = replace(settings, key_given=True, tempo_given=True, overrides=("mood",))
     events, reasons, conductor = _play(sheet, processor, settings)
     period, beats = beat_frames(sheet), bars * sheet.beats_per_bar
     knots = [(round(beat * period), beat) for beat in range(beats)]
@@ -177,6 +177,9 @@ def recipe(piece: Composition, title: str) -> str:
     lines += ["", "[piece]", f"bars = {sheet.bars}", f"seed = {sheet.seed}", f"title = {_text(title)}"]
     lines += ["", "[constraints]", f'key = "{sheet.key.short}"', f"tempo = {sheet.tempo_bpm!r}", f'meter = "{sheet.meter}"']
     lines += [f"swing = {intent.swing!r}"] if intent.swing is not None else []
+    lines += [f'feel = "{intent.feel}"'] if intent.feel else []
+    for broken in intent.breaks:
+        lines += ["", "[[breaks]]", f'name = "{broken.name}"', f"severity = {broken.severity!r}"]
     return "\n".join(lines) + "\n"
 
 

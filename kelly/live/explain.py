@@ -19,6 +19,8 @@ from kelly.generate.settings import Part
 from kelly.generate.why import Reason
 from kelly.live.commands import Script
 from kelly.live.compose import compose_intent, from_file, length
+from kelly.live.intent import intent_of
+from kelly.live.players import conductor_settings
 from kelly.live.replay import is_take, open_take
 from kelly.live.session import Session
 from kelly.midi.sinks import MemorySink
@@ -79,7 +81,7 @@ def explained(path: str | os.PathLike[str], config: Config) -> Explained:
 
 
 def _played(kind: str, sound: Path, config: Config, commands: Script | None) -> Explained:
-    def again(without: frozenset[str]) -> tuple[Sequence[Reason], Sequence[Part]]:
+    def again(without: frozenset[str]) -> Sequence[Reason]:
         channel = None if config.audio.channel is None else config.audio.channel - 1
         source = FileSource(sound, channel, realtime=False, tail_s=config.audio.tail_s)
         try:
@@ -95,10 +97,9 @@ def _played(kind: str, sound: Path, config: Config, commands: Script | None) -> 
             session.close(save=False)
         score = session.score()
         shift = first_bar(score.tempo, score.sample_rate_hz)
-        return [replace(reason, bar=reason.bar + shift) for reason in session.reasons], score.parts
+        return [replace(reason, bar=reason.bar + shift) for reason in session.reasons]
 
-    reasons, parts = again(frozenset())
-    return Explained(kind, parts, reasons, lambda without: again(without)[0])
+    return Explained(kind, conductor_settings(config, intent_of(config)).parts, again(frozenset()), again)
 
 
 def first_bar(tempo: TempoMap, sample_rate_hz: float) -> int:

@@ -49,12 +49,12 @@ from kelly.generate.settings import ConductorSettings, part_row
 from kelly.generate.why import Reason
 from kelly.live.commands import Script
 from kelly.live.engines import conductor_engines
-from kelly.live.intent import band_of, constrained, intent_of
+from kelly.live.intent import constrained, intent_of
 from kelly.live.keyboard import open_keyboard
 from kelly.live.mailbox import COUNTERS, LEVELS, Mailbox
 from kelly.live.osc import OscSender
 from kelly.live.pedalboard import Pedalboard
-from kelly.live.players import feelings, ranges
+from kelly.live.players import conductor_settings
 from kelly.live.priority import raised
 from kelly.live.salvage import salvage, unfinished
 from kelly.live.stats import Snapshot, latency_row
@@ -108,18 +108,9 @@ class Session:
         if self._intent is not None:
             self.notices.append(self._intent.describe())
         self.news: deque[str] = deque(maxlen=100)
-        key, tempo = parse_key(config.music.key), config.music.tempo_bpm
+        key = parse_key(config.music.key)
         bars = parse_progression(config.music.chords) if config.music.chords.strip() else ()
-        settings = ConductorSettings(
-            seed=config.music.seed,
-            look_ahead_s=(config.engine.look_ahead_ms + config.engine.latency_ms) / 1000.0,
-            key_given=key is not None,
-            tempo_given=tempo is not None,
-            without=without,
-            off=frozenset(name for name, plays in config.midi.parts.items() if not plays),
-            feelings=feelings(config.midi.cc),
-        ).choose(channels=config.midi.channels, programs=config.midi.programs, ranges=ranges(config.midi.ranges))
-        settings = band_of(settings, config, self._intent)
+        settings = conductor_settings(config, self._intent, without)
         if source is None and config.audio.keyboard:
             source = open_keyboard(config.audio.keyboard)
             self.notices.append(f"the player is a keyboard: {source.name}")

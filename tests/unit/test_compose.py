@@ -31,7 +31,7 @@ def hope():
     return compose_intent(from_words("grief turning into hope", 16), load_config(flags={"key": "D", "seed": 3}), 16)
 
 
-@pytest.mark.parametrize("text, ends", [
+@pytest.mark.parametrize(("text", "ends"), [
     ("grief turning into hope", ("grief", "hope")),
     ("from calm to very excited", ("calm", "very excited")),
     ("sad, then happy", ("sad", "happy")),
@@ -44,7 +44,7 @@ def hope():
     ("happy to be sad", None),
 ])  # fmt: skip
 def test_a_way_has_two_ends(text, ends):
-    assert ends is None and "slowly" in text or split_way(text) == ends
+    assert (ends is None and "slowly" in text) or split_way(text) == ends
 
 
 def test_more_than_two_stations_are_refused():
@@ -125,7 +125,9 @@ def test_the_file_opens_elsewhere_with_markers_key_tempo_and_names(tmp_path, hop
     hope.write(tmp_path / "hope.mid", "hope")
     file = mido.MidiFile(tmp_path / "hope.mid")
     found = {message.type: message for message in file.tracks[0] if message.is_meta}
-    assert file.type == 1 and found["key_signature"].key == "D" and found["set_tempo"].tempo == round(60e6 / 99)
+    assert file.type == 1
+    assert found["key_signature"].key == "D"
+    assert found["set_tempo"].tempo == round(60e6 / 99)
     now, marks = 0, []
     for message in file.tracks[0]:
         now += message.time
@@ -151,24 +153,27 @@ def test_odd_titles_survive_the_recipe(tmp_path):
     assert read_intent(tmp_path / "odd.toml").title == 'calm "and" \\ still '
 
 
-@pytest.mark.parametrize("bars, meter", [(1, "4/4"), (2, "3/4"), (3, "4/4"), (7, "5/4"), (4, "6/8")])
+@pytest.mark.parametrize(("bars", "meter"), [(1, "4/4"), (2, "3/4"), (3, "4/4"), (7, "5/4"), (4, "6/8")])
 def test_short_pieces_and_other_meters(bars, meter):
     piece = compose_intent(from_words("joy"), load_config(flags={"meter": meter}), bars)
-    assert sum(piece.played.values()) and max(reason.bar for reason in piece.reasons) < bars
+    assert sum(piece.played.values())
+    assert max(reason.bar for reason in piece.reasons) < bars
 
 
 def test_the_command_writes_the_piece_its_intent_and_a_report(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(["compose", "grief turning into hope", "--bars", "8", "--key", "D", "--seed", "3", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["schema"] == "kelly.compose/1" and report["key"] == "D" and report["bars"] == 8
+    assert report["schema"] == "kelly.compose/1"
+    assert report["key"] == "D"
+    assert report["bars"] == 8
     first = (tmp_path / "grief-turning-into-hope.mid").read_bytes()
     assert run(["compose", "--intent", "grief-turning-into-hope.toml", "-o", "again.mid", "-q"]) == 0
     assert (tmp_path / "again.mid").read_bytes() == first
     assert (tmp_path / "again.toml").read_text() == (tmp_path / "grief-turning-into-hope.toml").read_text()
 
 
-@pytest.mark.parametrize("words, code, said", [
+@pytest.mark.parametrize(("words", "code", "said"), [
     (["compose"], 2, "words or --intent"),
     (["compose", "xylophone"], 2, "no mood"),
     (["compose", "calm", "-o", "missing/x.mid"], 6, "missing/x.mid"),
