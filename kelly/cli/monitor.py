@@ -12,7 +12,8 @@ import click
 
 from kelly._rt.contract import NET_NAMES
 from kelly.cli.console import Console
-from kelly.cli.options import JSON, VOICE, console, options
+from kelly.cli.options import JSON, VOICE, console, options, turned
+from kelly.errors import ConfigError
 
 SCHEMA = "kelly.monitor/1"
 REFRESH_S = 0.1
@@ -23,21 +24,62 @@ PRESSES = {"p": "panic", "h": "half_tempo", "d": "double_tempo"}
 @click.command("monitor")
 @click.argument("pid", type=int, required=False)
 @click.option("--once", is_flag=True, help="Print one picture and leave.")
+@click.option("--set", "pairs", metavar="NAME=VALUE", multiple=True, help="Turn a control of the session and leave: density=.4. Repeatable.")
 @options(JSON, VOICE)
-def command(pid: int | None, once: bool, **flags: Any) -> int:
-    """Look at a running session from another terminal.
+def command(pid: int | None, once: bool, pairs: tuple[str, ...], **flags: Any) -> int:
+    """Look at a running session from another terminal, and steer it.
 
-    Level, feeling with its trail, key, chord, tempo, beat, who answers for each net, delays and losses.
-    Keys 1 to 5 switch the nets, h and d halve and double the tempo, p releases every note, q leaves; the session plays on.  PID names one
-    of several sessions, else it is the newest.
+    Level, feeling with its trail, key, chord, tempo, beat, who answers for each net, controls, parts, delays and losses.
+    Keys 1 to 5 switch the nets, h and d halve and double the tempo, p releases every note.  [ and ] choose a control or a
+    part; - and + turn a control, 0 lets it rest; on a part - takes it out or back, l locks it, r draws it anew.
+    q leaves; the session plays on.  PID names one of several sessions, else it is the newest.
     """
     voice = console(flags)
     from kelly.live.mailbox import View
 
+    values = {name: number(name, value) for name, value in turned(pairs).items()}
     view = View.newest(pid)
+    if values:
+        return turn(voice, view, values)
     if once or voice.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return show_once(voice, view)
     return watch(voice, view)
+
+
+def number(name: str, text: str) -> float:
+    """A control's value as it was typed; ConfigError for one that is none, or beyond its range."""
+    from kelly.music.controls import RANGES
+
+    low, high, _ = RANGES[name]
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise ConfigError(f"--set {name}: expected a number from {low:g} to {high:g}, found {text!r}")
+    return value
+
+
+def turn(voice: Console, view: Any, values: dict[str, float]) -> int:
+    """Turn controls and wait until the session says that they are turned."""
+    from kelly.errors import DeviceError
+    from kelly.music.controls import read_controls
+
+    if view.wait(FIRST_PAGE_S) is None:
+        raise DeviceError(f"process {view.pid}: the session has ended or says nothing")
+    for name, value in values.items():
+        view.turn(name, value)
+    until = time.monotonic() + FIRST_PAGE_S
+    while time.monotonic() < until:
+        page = view.wait(FIRST_PAGE_S)
+        if page is not None and page["has_tick"]:
+            now = read_controls(page["tick"])
+            if all(abs(getattr(now, name) - value) < 1e-5 for name, value in values.items()):
+                if voice.json:
+                    voice.report(SCHEMA, {"pid": view.pid, "controls": {name: getattr(now, name) for name in values}})
+                voice.narrate(", ".join(f"{name} {value:g}" for name, value in values.items()))
+                return 0
+    raise DeviceError(f"process {view.pid}: the session does not turn its controls")
 
 
 def show_once(voice: Console, view: Any) -> int:
@@ -82,6 +124,9 @@ def watch(voice: Console, view: Any) -> int:
                     view.press(NET_NAMES[int(key) - 1])
                 elif key.lower() in PRESSES:
                     view.press(PRESSES[key.lower()])
+                elif key:
+                    picture.hand.press(key, view)
+                    screen.update(picture, refresh=True)
     voice.narrate("the session has ended")
     return 0
 

@@ -12,8 +12,10 @@ from rich.text import Text
 
 from kelly._rt.contract import EMBEDDING, NET_NAMES
 from kelly._rt.layout import SOURCES
+from kelly.cli.hand import Hand
 from kelly.cli.status import harmony, tempo
-from kelly.live.mailbox import BUCKETS, COUNTERS
+from kelly.live.mailbox import BUCKETS, COUNTERS, LOCKED, PARTS, SILENT
+from kelly.music.controls import NAMES, read_controls
 from kelly.music.emotion import Mood
 from kelly.music.thesaurus import Feeling
 
@@ -33,6 +35,7 @@ class Picture:
         self._page: Any | None = None
         self._trail: deque[tuple[float, float]] = deque(maxlen=TRAIL)
         self._feeling, self._name, self._serial = Feeling(), "", -1
+        self.hand = Hand()
 
     def take(self, page: Any) -> None:
         """A BODY record of kelly.live.mailbox."""
@@ -40,6 +43,7 @@ class Picture:
         if not page["has_tick"] or int(page["serial"]) == self._serial:
             return
         self._serial = int(page["serial"])
+        self.hand.look(page)
         valence, arousal, tension, _ = feeling(page)
         self._trail.append((valence, arousal))
         self._name = self._feeling.update(Mood(valence, arousal, tension), float(page["tick"]["frame"]) / float(page["sample_rate_hz"])).name
@@ -55,7 +59,8 @@ class Picture:
         grid.add_row(left, Panel(plane(list(self._trail)), title=self._name or "feeling", width=WIDTH + 4))
         grid.add_row(Panel(delays(page), title="delays", width=LEFT), Panel(losses(page), title="losses", width=WIDTH + 4))
         yield grid
-        yield Text("p releases every note   q leaves, the session plays on", style="dim")
+        yield self.hand.line()
+        yield Text("p releases every note   [ ] choose  - + turn  0 rest  l lock  r anew   q leaves", style="dim", no_wrap=True)
 
 
 def text(value: Any) -> str:
@@ -145,6 +150,8 @@ def report(page: Any) -> dict[str, Any]:
         "valence": valence, "arousal": arousal, "tension": tension, "confidence": confidence,
         "harmony": harmony(tick).strip(), "tempo_bpm": float(tick["tempo_bpm"]), "locked": bool(tick["locked"]),
         "beat_in_bar": int(tick["beat_in_bar"]),
+        "controls": {name: float(getattr(read_controls(tick), name)) for name in NAMES},
+        "parts": {name: {"plays": not bits & SILENT, "locked": bool(bits & LOCKED)} for name, bits in zip(PARTS, page["parts"].tolist(), strict=True)},
         "nets": {name: SOURCES[int(source)] for name, source in zip(NET_NAMES, tick["source"], strict=True)},
         "counters": dict(zip(COUNTERS, page["counters"].tolist(), strict=True)),
     }  # fmt: skip

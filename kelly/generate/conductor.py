@@ -191,6 +191,10 @@ class Conductor:
             self._rolls[part] += by
             self.lock(part, False)
 
+    def standing(self) -> list[tuple[bool, bool]]:
+        """Per part: whether it is switched on, and whether it is locked.  [any Python thread]"""
+        return [(row not in self._out, loop.locked) for row, loop in enumerate(self._loops)]
+
     def rest(self, resting: bool) -> None:
         """Nobody plays, as if the player paused, until told otherwise."""
         self._resting = resting

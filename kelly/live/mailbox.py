@@ -26,6 +26,8 @@ import numpy as np
 
 from kelly._rt.contract import NET_NAMES
 from kelly._rt.layout import SCHEMA, dtype
+from kelly.config import DEFAULT_CHANNELS
+from kelly.controls import CONTROLS
 from kelly.errors import DeviceError
 
 PUBLISH_S, IDLE_S = 0.1, 0.5
@@ -35,17 +37,21 @@ COUNTERS = (
     "dropped_frames", "gap_frames", "input_overflows", "dropped_ticks", "late_events", "net_faults", "unsent_events", "open_notes",
 )  # fmt: skip
 LEVELS = {"half_tempo": 0.5, "double_tempo": 2.0}
-KEYS = (*NET_NAMES, "panic", *LEVELS)
+PARTS = tuple(DEFAULT_CHANNELS)
+SILENT, LOCKED = 1, 2  # bits of a part's state
+KEYS = (*NET_NAMES, "panic", *LEVELS, *(f"{what}_{part}" for what in ("switch", "lock", "reroll") for part in PARTS))
 SUFFIX = ".page"
 log = logging.getLogger("kelly.live")
 
 HEAD = np.dtype([("schema", "i4"), ("bytes", "i4"), ("pid", "i8"), ("check", "u4"), ("ended", "i4")], align=True)
 BODY = np.dtype(
     [("serial", "i8"), ("written_s", "f8"), ("sample_rate_hz", "f8"), ("has_tick", "i8"), ("counters", "i8", (len(COUNTERS),)),
-     ("hop_buckets", "i8", (BUCKETS,)), ("late_buckets", "i8", (BUCKETS,)), ("source", "S64"), ("sink", "S64"), ("tick", dtype("tick"))],
+     ("hop_buckets", "i8", (BUCKETS,)), ("late_buckets", "i8", (BUCKETS,)), ("source", "S64"), ("sink", "S64"),
+     ("parts", "i8", (len(PARTS),)), ("tick", dtype("tick"))],
     align=True,
 )  # fmt: skip
-REQUESTS = np.dtype([("looked_s", "f8"), ("pressed", "i8", (len(KEYS),))], align=True)
+REQUESTS = np.dtype([("looked_s", "f8"), ("pressed", "i8", (len(KEYS),)), ("turned", "i8", (len(CONTROLS),)),
+                     ("values", "f8", (len(CONTROLS),))], align=True)  # fmt: skip
 SIZE = HEAD.itemsize + BODY.itemsize + REQUESTS.itemsize
 
 
@@ -96,11 +102,12 @@ class Mailbox:
 
     fill     called with a BODY record to fill, on the mailbox's thread
     press    called with a KEYS name for every key a viewer pressed
+    turn     called with a control's name and the value a viewer turned it to
     thread   [main] constructs, starts, closes; one daemon thread of Python writes
     """
 
-    def __init__(self, fill: Callable[[Any], None], press: Callable[[str], None]) -> None:
-        self._fill, self._press = fill, press
+    def __init__(self, fill: Callable[[Any], None], press: Callable[[str], None], turn: Callable[[str, float], None]) -> None:
+        self._fill, self._press, self._turn = fill, press, turn
         self._page: _Page | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kelly-mailbox", daemon=True)
@@ -136,12 +143,14 @@ class Mailbox:
         """[mailbox]"""
         page = self._page
         assert page is not None
-        body, seen = np.zeros(1, BODY), page.requests["pressed"][0].copy()
+        body, seen, turns = np.zeros(1, BODY), page.requests["pressed"][0].copy(), page.requests["turned"][0].copy()
         while not self._closing.wait(PUBLISH_S if self.watched else IDLE_S):
             if not self.watched:
                 continue
-            pressed = page.requests["pressed"][0].copy()
+            pressed, turned = page.requests["pressed"][0].copy(), page.requests["turned"][0].copy()
             try:
+                for row in np.flatnonzero(turned - turns).tolist():
+                    self._turn(CONTROLS[row][0], float(page.requests["values"][0, row]))
                 for name, times in zip(KEYS, (pressed - seen).tolist(), strict=True):
                     for _ in range(min(max(times, 0), 8)):
                         self._press(name)
@@ -150,7 +159,7 @@ class Mailbox:
                 log.info("nothing for viewers this time: %s", error)
                 continue
             finally:
-                seen = pressed
+                seen, turns = pressed, turned
             body["serial"] += 1
             body["written_s"] = time.time()
             page.body[0] = body[0]
@@ -197,8 +206,15 @@ class View:
         return None
 
     def press(self, name: str) -> None:
-        """A key: a net's name switches it on or off, "panic" silences, those of LEVELS halve or double the tempo."""
+        """A key: a net's name switches it on or off, "panic" silences, those of LEVELS halve or double the tempo; a
+        part's "switch_", "lock_" and "reroll_" take it out or back, lock it or let it go, and draw it anew."""
         self._page.requests["pressed"][0, KEYS.index(name)] += 1
+
+    def turn(self, name: str, value: float) -> None:
+        """A control's new value; the session keeps it within its range."""
+        row = next(number for number, (control, *_) in enumerate(CONTROLS) if control == name)
+        self._page.requests["values"][0, row] = value
+        self._page.requests["turned"][0, row] += 1
 
     @classmethod
     def newest(cls, pid: int | None = None) -> Self:

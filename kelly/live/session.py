@@ -51,7 +51,7 @@ from kelly.live.commands import Script
 from kelly.live.engines import conductor_engines
 from kelly.live.intent import constrained, intent_of
 from kelly.live.keyboard import open_keyboard
-from kelly.live.mailbox import COUNTERS, LEVELS, Mailbox
+from kelly.live.mailbox import COUNTERS, LEVELS, LOCKED, SILENT, Mailbox
 from kelly.live.osc import OscSender
 from kelly.live.pedalboard import Pedalboard
 from kelly.live.players import conductor_settings
@@ -223,7 +223,7 @@ class Session:
                 ("watch", self._watch),
             )
         ]
-        self._mailbox = Mailbox(self._fill_page, self._press)
+        self._mailbox = Mailbox(self._fill_page, self._press, self.set_control)
         if isinstance(self.sink, RtMidiSink) and "JACK" in getattr(self.source, "host_api", ""):
             self.sink.watch(self._callback_moves())
 
@@ -689,6 +689,7 @@ class Session:
         body["hop_buckets"], body["late_buckets"] = self._worker.busy_buckets(), self._performer.lateness_buckets()
         body["source"], body["sink"] = self.source.name.encode()[:64], self.sink.description.encode()[:64]
         body["sample_rate_hz"] = self.source.sample_rate_hz
+        body["parts"] = [SILENT * (not plays) + LOCKED * locked for plays, locked in self._conductor.standing()]
         if self._newest is not None:
             body["has_tick"], body["tick"] = 1, self._newest
 
@@ -698,6 +699,15 @@ class Session:
             self.panic()
         elif key in LEVELS:
             self.command("level", value=LEVELS[key])
+        elif key not in NET_NAMES:
+            what, _, part = key.partition("_")
+            plays, locked = self._conductor.standing()[part_row(part)]
+            if what == "switch":
+                self.switch_part(part, not plays)
+            elif what == "lock":
+                self.lock_part(part, not locked)
+            else:
+                self.reroll_part(part)
         else:
             self.set_model_enabled(key, self.nets()[key] == "off")
 

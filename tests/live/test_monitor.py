@@ -20,8 +20,9 @@ from kelly.cli.picture import HEIGHT, TRAIL, WIDTH, Picture, delays, plane
 from kelly.config import load_config
 from kelly.errors import DeviceError
 from kelly.live import mailbox
-from kelly.live.mailbox import BODY, COUNTERS, KEYS, Mailbox, View
+from kelly.live.mailbox import BODY, COUNTERS, KEYS, PARTS, SILENT, Mailbox, View
 from kelly.live.session import Session
+from kelly.music.controls import read_controls
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,6 +86,34 @@ def test_a_viewer_sees_a_running_session_and_switches_its_nets(session):
         view.wait(0.3)
     assert session.counters()["panics"] == 1
     assert view.read()["hop_buckets"].sum() > 10
+
+
+def test_a_viewer_turns_controls_and_parts(session, capsys):
+    """As the keys of the monitor do, and as ``kelly monitor --set`` does from a script."""
+    view = View.newest()
+
+    def sees(condition):
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            page = view.wait(1.0)
+            if page is not None and page["has_tick"] and condition(page):
+                return True
+        return False
+
+    view.turn("density", 0.25)
+    assert sees(lambda page: abs(read_controls(page["tick"]).density - 0.25) < 1e-6)
+    bass = PARTS.index("bass")
+    view.press("switch_bass")
+    assert sees(lambda page: page["parts"][bass] == SILENT)
+    view.press("switch_bass")
+    assert sees(lambda page: page["parts"][bass] == 0)
+    assert app.run(["monitor", "--set", "feel=.5", "--set", "blend=0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["controls"] == {"feel": 0.5, "blend": 0.0}
+    assert app.run(["monitor", "--set", "feel=5"]) == 2
+    assert "expected a number from -1 to 1" in capsys.readouterr().err
+    assert app.run(["monitor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["controls"]["feel"], found["parts"]["bass"]) == (0.5, {"plays": True, "locked": False})
 
 
 def test_a_viewer_makes_no_note_late(tmp_path, runtime, reliability):
@@ -157,7 +186,7 @@ def test_half_a_page_is_never_read():
         body["counters"] = int(body["serial"])
         body["hop_buckets"] = int(body["serial"])
 
-    box = Mailbox(fill, lambda key: None)
+    box = Mailbox(fill, lambda key: None, lambda name, value: None)
     mailbox_period, mailbox.PUBLISH_S = mailbox.PUBLISH_S, 0.0
     try:
         box.start()
