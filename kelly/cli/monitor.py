@@ -27,7 +27,7 @@ PRESSES = {"p": "panic", "h": "half_tempo", "d": "double_tempo"}
 @click.option("--set", "pairs", metavar="NAME=VALUE", multiple=True, help="Turn a control of the session and leave: density=.4. Repeatable.")
 @options(JSON, VOICE)
 def command(pid: int | None, once: bool, pairs: tuple[str, ...], **flags: Any) -> int:
-    """Look at a running session from another terminal, and steer it.
+    """Look at a running session from another terminal.
 
     Level, feeling with its trail, key, chord, tempo, beat, who answers for each net, controls, parts, delays and losses.
     Keys 1 to 5 switch the nets, h and d halve and double the tempo, p releases every note.  [ and ] choose a control or a
