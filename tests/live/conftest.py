@@ -87,10 +87,10 @@ def jack_server(tmp_path_factory):
 class Stage:
     """stage.py as a subprocess."""
 
-    def __init__(self, server, wav, recording, *more):
+    def __init__(self, server, library, wav, recording, *more):
         self.recording = recording
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("stage.py")), server.name, str(wav), str(recording), *more],
+            [sys.executable, str(Path(__file__).with_name("stage.py")), server.name, str(library), str(wav), str(recording), *more],
             env=server.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
         )  # fmt: skip
         assert self.process.stdout.readline().strip() == "ready"
@@ -110,12 +110,25 @@ class Stage:
         self.process.stdout.close()
 
 
+def stage_library(folder):
+    """stage.c, compiled against the libjack that is there."""
+    library = folder / "stage.so"
+    source = Path(__file__).with_name("stage.c")
+    subprocess.run(["gcc", "-std=gnu11", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", source, "-o", library, "-l:libjack.so.0"], check=True)
+    return library
+
+
+@pytest.fixture(scope="session")
+def stage_code(tmp_path_factory):
+    return stage_library(tmp_path_factory.mktemp("stage"))
+
+
 @pytest.fixture
-def stage(jack_server, tmp_path):
+def stage(jack_server, stage_code, tmp_path):
     stages = []
 
     def start(wav, server=jack_server, loop=False):
-        stages.append(Stage(server, wav, tmp_path / "midi.json", *(["loop"] if loop else [])))
+        stages.append(Stage(server, stage_code, wav, tmp_path / "midi.json", *(["loop"] if loop else [])))
         return stages[-1]
 
     yield start
