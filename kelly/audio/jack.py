@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from kelly import chatter
 from kelly._rt.stream.capture import Capture
 from kelly._rt.stream.jack_input import JackInput
@@ -16,7 +18,7 @@ class JackSource:
     name      of the client, such as "system"
     channel   0-based, None for the mean of the first two
     raises    AudioDeviceError where no server answers or nobody of that name plays
-    thread    [main]; ``reopen`` [watch]
+    thread    [main]; ``reopen`` and ``alive`` [errand]
     """
 
     host_api = "JACK"
@@ -24,7 +26,7 @@ class JackSource:
     error: Exception | None = None
 
     def __init__(self, name: str, channel: int | None = None) -> None:
-        self.name, self._stopped = name, False
+        self.name, self._stopped = name, threading.Event()
         self._input = self._join()
         self.sample_rate_hz = self._input.sample_rate_hz
         if channel is not None and channel >= self._input.outputs:
@@ -42,25 +44,28 @@ class JackSource:
             self._input.start(self.capture)
 
     def stop(self) -> None:
-        if not self._stopped:
-            self._stopped = True
+        if not self._stopped.is_set():
+            self._stopped.set()
             self._input.close()
         self.capture.stop()
         self.capture.end()
 
     def finish(self) -> None:
-        if not self._stopped:
-            self._stopped = True
+        if not self._stopped.is_set():
+            self._stopped.set()
             if self._input.close():
                 self.capture.end()
 
     def reopen(self, missed_frames: int) -> bool:
-        if self._stopped:
+        if self._stopped.is_set():
             return False
         self._input.close()
         try:
             self._input = self._join()
         except AudioDeviceError:
+            return False
+        if self._stopped.is_set():  # meanwhile, by another thread
+            self._input.close()
             return False
         if self._input.sample_rate_hz != self.sample_rate_hz:
             found = self._input.sample_rate_hz
@@ -78,4 +83,9 @@ class JackSource:
 
     @property
     def alive(self) -> bool:
-        return self._stopped or self._input.connected or self._input.present
+        return self._stopped.is_set() or self._input.connected or self._input.present
+
+    @property
+    def server_lost(self) -> bool:
+        """Whether the server has said goodbye, and not only the client that was listened to; a flag is all this looks at."""
+        return not self._stopped.is_set() and self._input.server_gone

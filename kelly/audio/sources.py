@@ -53,7 +53,7 @@ class Source(Protocol):
         """End the stream where it is: what was delivered is still heard to its last frame.  [main]"""
 
     def reopen(self, missed_frames: int) -> bool:
-        """Come back by name under the same capture, in which what was missed is silence; False while it is away.  [watch]
+        """Come back by name under the same capture, in which what was missed is silence; False while it is away.  [errand]
 
         raises  AudioDeviceError where it is back and cannot be used, such as at another rate
         """
@@ -170,7 +170,7 @@ class LiveSource:
         channels = min(device.channels, max(DEVICE_CHANNELS, (channel or 0) + 1))
         self.name, self.sample_rate_hz, self.host_api = device.name, device.sample_rate_hz, device.host_api
         self.capture = Capture(self.sample_rate_hz, channels, channel)
-        self._block_frames, self._stopped, self._stuck = block_frames, False, False
+        self._block_frames, self._stopped, self._stuck = block_frames, threading.Event(), False
         self._stream: Any = self._open(device)
 
     def _open(self, device: AudioInput) -> Any:
@@ -209,21 +209,21 @@ class LiveSource:
 
     def stop(self) -> None:
         """A driver whose server has died may never return from here, so it gets a thread and two seconds."""
-        if not self._stopped:
-            self._stopped = True
+        if not self._stopped.is_set():
+            self._stopped.set()
             self._let_go()
         self.capture.stop()
         self.capture.end()
 
     def finish(self) -> None:
-        if not self._stopped:
-            self._stopped = True
+        if not self._stopped.is_set():
+            self._stopped.set()
             if self._let_go():
                 self.capture.end()
 
     def reopen(self, missed_frames: int) -> bool:
         """Only where PortAudio lets go of what was lost; then it lists anew, as a hot-plugged device wants it."""
-        if self._stopped or not self._let_go():
+        if self._stopped.is_set() or not self._let_go():
             return False
         try:
             device = next((d for d in audio_inputs(refresh=True) if d.name == self.name), None)
@@ -235,6 +235,9 @@ class LiveSource:
             raise AudioDeviceError(f"{self.name}: it came back at {device.sample_rate_hz:g} Hz instead of {self.sample_rate_hz:g}")
         try:
             self._stream = self._open(device)
+            if self._stopped.is_set():  # meanwhile, by another thread
+                self._let_go()
+                return False
             self.capture.lose(missed_frames)
             self.start()
         except AudioDeviceError:
@@ -263,7 +266,7 @@ class LiveSource:
 
     @property
     def alive(self) -> bool:
-        return self._stopped or (self._stream is not None and bool(self._stream.active))
+        return self._stopped.is_set() or (self._stream is not None and bool(self._stream.active))
 
     @property
     def error(self) -> Exception | None:

@@ -32,15 +32,12 @@ from kelly._rt.stream.performer import Performer
 from kelly._rt.stream.ring import Ring
 from kelly._rt.stream.tracker import Tracker
 from kelly._rt.stream.worker import Worker, receipt_dtype
-from kelly.audio.jack import JackSource
 from kelly.audio.sources import FileSource, Source, open_source
 from kelly.config import Config
 from kelly.errors import (
-    AudioDeviceError,
     AudioFileError,
     BackendUnavailableError,
     ConfigError,
-    DeviceLostError,
     MidiPortError,
     TakeError,
 )
@@ -59,6 +56,7 @@ from kelly.live.priority import raised
 from kelly.live.salvage import salvage, unfinished
 from kelly.live.stats import Snapshot, latency_row
 from kelly.live.take import Recorder
+from kelly.live.watch import Watch
 from kelly.midi.inputs import Controls, bindings
 from kelly.midi.listener import MidiListener, open_listener
 from kelly.midi.native import NativeSink
@@ -74,8 +72,6 @@ JOIN_S = 1.0
 DRAIN_S = 0.05  # two periods of any server, until what was sent has left
 KNOTS = 1024
 REASONS = 4096
-LOOK_S = 0.1  # how often the watch looks whether the device is still there, and whether it is back
-LOST_S = 2.0  # a device whose callback stands still this long is gone
 FINISH_S = 3.0  # what was planned when a recorded session is ended is still played, but no longer than this
 SWITCH_INTERVAL_S = 0.0005  # how soon a waiting Python thread gets the GIL; Python's own 5 ms is a long time to a note
 WOODBLOCK = 115  # General MIDI: the reflex voice is struck
@@ -205,7 +201,6 @@ class Session:
         self._told = 0  # sentences about broken rules that are in the news
         self._failure: BaseException | None = None
         self._newest: Any | None = None
-        self.losses = self.returns = 0
         self._reload_lock = threading.Lock()
         self._command_lock = threading.Lock()  # several callers, one producer; no real-time thread takes it
         self._switch_interval_s = 0.0
@@ -220,9 +215,13 @@ class Session:
                 ("conductor", self._guarded(self._conduct)),
                 ("performer", self._raised("performer", self._performer.run)),
                 ("sink", self._guarded(self._drain)),
-                ("watch", self._watch),
             )
         ]
+        self._watch = Watch(
+            self.source, self.sink, self._performer, patience_s=config.audio.patience_s, news=self.news,
+            comeback=self._reopen_pedals, failed=self._fail,
+        )  # fmt: skip
+        self._watching = threading.Thread(target=self._guarded(self._watch.run), name="kelly-watch", daemon=True)
         self._mailbox = Mailbox(self._fill_page, self._press, self.set_control)
         if isinstance(self.sink, RtMidiSink) and "JACK" in getattr(self.source, "host_api", ""):
             self.sink.watch(self._callback_moves())
@@ -266,6 +265,7 @@ class Session:
         except BaseException:
             self.close()
             raise
+        self._watching.start()  # not before: to its eyes a source that is just starting has gone
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """True once the source has ended and everything is played; False after ``timeout_s``.
@@ -297,8 +297,11 @@ class Session:
         self._mailbox.close()
         if self.osc is not None:
             self.osc.close()
+        self._watch.close()
+        if self._watching.ident is not None:
+            self._watching.join(JOIN_S)
         if self.pedals is not None:
-            self.pedals.close(leave=self._server_lost)
+            self.pedals.close(leave=self._watch.server_lost and self.pedals.on_jack)
         started = self._threads[0].ident is not None
         if started and self.take is not None and self._failure is None:
             self.source.finish()
@@ -307,7 +310,7 @@ class Session:
         self._stopping.set()
         self._performer.stop()
         if started:
-            worker, conductor, performer, sink, _ = self._threads
+            worker, conductor, performer, sink = self._threads
             performer.join(JOIN_S)
             sink.join(JOIN_S)
         self.source.stop()
@@ -461,65 +464,8 @@ class Session:
         if not self._stopping.is_set():
             self._ended.set()
 
-    def _watch(self) -> None:
-        """[watch] a device or port that has gone, and its return."""
-        capture, frames, moved_s = self.source.capture, -1, time.monotonic()
-        while not self._stopping.wait(LOOK_S) and not self._ended.is_set():
-            now_s = time.monotonic()
-            if capture.frames != frames:
-                frames, moved_s = capture.frames, now_s
-            if isinstance(self.sink, NativeSink) and self.sink.mend():
-                self._performer.repeat_settings()
-            gone = not self.source.alive or self._one_server_lost or (not capture.lossless and now_s - moved_s > LOST_S)
-            if gone and not capture.ended:
-                if not self._wait_for_source(moved_s):
-                    return
-                frames, moved_s = capture.frames, time.monotonic()
-            elif isinstance(self.sink, NativeSink) and not self.sink.port.alive:
-                self._reopen_sink()
-
-    def _wait_for_source(self, silent_since_s: float) -> bool:
-        """[watch] Release every note and wait for the device, never for another; False when it stays away."""
-        self.losses += 1
-        if isinstance(self.sink, RtMidiSink):
-            self.sink.server_lost()
-        self._performer.panic()
-        self.news.append(f"{self.source.name}: the device is gone; waiting for it")
-        capture, heard = self.source.capture, self.source.capture.frames
-        until = time.monotonic() + self.config.audio.patience_s
-        why = ""
-        while not why and not self._stopping.wait(LOOK_S):
-            if isinstance(self.sink, NativeSink):
-                self.sink.let_go()
-            missed = round((time.monotonic() - silent_since_s) * capture.sample_rate_hz) - (capture.frames - heard)
-            try:
-                if self.source.reopen(missed):
-                    self.returns += 1
-                    self.news.append(f"{self.source.name}: the device is back")
-                    if self._server_lost:
-                        self._reopen_pedals()
-                    self._reopen_sink()
-                    return True
-            except AudioDeviceError as error:
-                why = f": {error}"
-            if time.monotonic() > until:
-                break
-        if not self._stopping.is_set():
-            released = "no note could be released, for the MIDI port went with it" if self._sink_lost else "every note was released"
-            self._fail(DeviceLostError(f"{self.source.name}: the device is gone; {released}{why}"))
-        return False
-
-    def _reopen_sink(self) -> None:
-        """[watch] A native port whose server went is opened again by name, programs and controllers first."""
-        if isinstance(self.sink, NativeSink) and not self.sink.port.alive:
-            with suppress(MidiPortError):
-                if self.sink.reopen():
-                    self._performer.play_to(self.sink.port)
-                    self._performer.repeat_settings()
-                    self.news.append(f"{self.sink.description}: the port is back")
-
     def _reopen_pedals(self) -> None:
-        """[watch] A MIDI input whose server went is opened again by name; what was learned stays."""
+        """[errand] A MIDI input whose server went is opened again by name; what was learned stays."""
         if self.pedals is None or not self.pedals.on_jack:
             return
         self.pedals.close(leave=True)
@@ -527,22 +473,6 @@ class Session:
             self.pedals = Pedalboard(self, open_listener(self.config.midi.input, self.pedals.listener.controls), self.pedals.keep_in, self.config.music.ternary)
             self.pedals.start()
             self.news.append(f"{self.pedals.listener.description}: the pedals are back")
-
-    @property
-    def _server_lost(self) -> bool:
-        """Whether the one server of audio and MIDI has gone, as far as the output port can tell."""
-        return self._sink_lost and self.pedals is not None and self.pedals.on_jack
-
-    @property
-    def _one_server_lost(self) -> bool:
-        """The port's client often hears of JACK's death first; joining anew then would free the input's client under it."""
-        sink = self.sink
-        return isinstance(self.source, JackSource) and isinstance(sink, NativeSink) and sink.port.kind == "jack" and not sink.port.alive
-
-    @property
-    def _sink_lost(self) -> bool:
-        sink = self.sink
-        return (isinstance(sink, RtMidiSink) and sink.lost) or (isinstance(sink, NativeSink) and not sink.port.alive)
 
     def _callback_moves(self) -> Callable[[], bool]:
         """Has the audio callback run since the last question?  Says something where one server does audio and MIDI."""
@@ -724,8 +654,8 @@ class Session:
             "net_faults": sum(self.faults().values()),
             "echoes": self._conductor.echoes,
             **self._performer.counters(),
-            "device_losses": self.losses,
-            "device_returns": self.returns,
+            "device_losses": self._watch.losses,
+            "device_returns": self._watch.returns,
             "tick_ring_peak": self._ticks.peak,
             "event_ring_peak": self._events.peak,
             "out_ring_peak": self._out.peak,

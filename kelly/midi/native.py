@@ -105,14 +105,13 @@ class NativeSink:
         """The performer has played them already."""
 
     def let_go(self) -> None:
-        """Close the client of a server that has gone: libjack, asked for another, would free it by itself.  [watch]"""
-        if not self.port.alive:
-            self.port.close()
+        """Close the client of a server that has gone: libjack, asked for another, would free it by itself.  [errand]"""
+        self.port.close()
 
     def reopen(self) -> bool:
         """Open the port again after its server has gone.
 
-        thread  [watch]; afterwards the performer must be given ``port`` and repeat its settings
+        thread  [errand]; afterwards the performer must be given ``port`` and repeat its settings
         raises  MidiPortError where the name has become ambiguous
         """
         if self._open_again is None:
@@ -128,7 +127,7 @@ class NativeSink:
         return True
 
     def mend(self) -> bool:
-        """True when somebody listens who did not before; a port that had gone and is back is connected again.  [watch]"""
+        """True when somebody listens who did not before; a port that had gone and is back is connected again.  [errand]"""
         return self.port.mend()
 
     def close(self, score: Score | None) -> None:

@@ -18,13 +18,13 @@ import soundfile
 
 
 class Heard(ctypes.Structure):
-    _fields_ = [("frame", ctypes.c_int64), ("size", ctypes.c_uint8), ("bytes", ctypes.c_uint8 * 7)]  # noqa: RUF012
+    _fields_ = [("frame", ctypes.c_int64), ("size", ctypes.c_uint8), ("bytes", ctypes.c_uint8 * 7)]
 
 
 class Stage(ctypes.Structure):
     """stage.c's own."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("client", ctypes.c_void_p), ("out", ctypes.c_void_p), ("into", ctypes.c_void_p), ("sound", ctypes.c_void_p),
         ("length", ctypes.c_int64), ("loop", ctypes.c_int32), ("playing", ctypes.c_int32), ("began", ctypes.c_int32),
         ("first", ctypes.c_uint32), ("n", ctypes.c_int64), ("messages", Heard * 65536),

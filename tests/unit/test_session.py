@@ -15,7 +15,7 @@ from kelly._rt.stream.capture import Capture
 from kelly.audio.sources import DEMO, TAIL_S, FileSource
 from kelly.config import load_config
 from kelly.errors import AudioFileError, ConfigError, DeviceLostError, ModelError
-from kelly.live import session as session_module
+from kelly.live import watch
 from kelly.live.render import render_config
 from kelly.live.session import Session
 from kelly.midi.sinks import MemorySink
@@ -213,7 +213,7 @@ def test_a_fault_inside_releases_every_note_and_is_told(playing, monkeypatch, re
 @pytest.mark.parametrize("how", ["standing", "gone"])
 def test_a_device_that_goes_is_noticed_and_every_note_released(playing, monkeypatch, how):
     session, sink = playing
-    monkeypatch.setattr(session_module, "LOST_S", 0.3)
+    monkeypatch.setattr(watch, "LOST_S", 0.3)
     if how == "standing":
         session.source.standing = True
     else:

@@ -11,7 +11,7 @@ from libc.stdint cimport int32_t, uint32_t
 from libc.stdlib cimport calloc, free
 
 from kelly._rt.stream.capture cimport Capture, kelly_capture
-from kelly._rt.stream.ring cimport kelly_cell, kelly_get, kelly_set
+from kelly._rt.stream.ring cimport kelly_cell, kelly_get
 
 from kelly.errors import AudioDeviceError
 
@@ -56,6 +56,7 @@ cdef class JackInput:
     cdef readonly double sample_rate_hz
     cdef readonly int outputs
     cdef bint closed
+    cdef object busy
 
     def __cinit__(self, source, client="Kelly-in"):
         cdef bytes name = client.encode(), of = source.encode()
@@ -63,6 +64,7 @@ cdef class JackInput:
         cdef const char* c_of = of
         cdef const char* wrong
         self.closed = True
+        self.busy = threading.Lock()        # a client is not closed while another thread asks it something
         self.state = <kelly_jack_in*>calloc(1, sizeof(kelly_jack_in))
         if self.state == NULL:
             raise MemoryError("no memory for a JACK input")
@@ -88,50 +90,68 @@ cdef class JackInput:
 
         raises  AudioDeviceError, ValueError for more channels than the source has
         """
+        if capture.channels > self.outputs or capture.channels > 64:
+            raise ValueError(f"{self.source} has {self.outputs} channels, not {capture.channels}")
+        self.capture = capture
+        with self.busy:
+            wrong = self._start(capture)
+        if wrong:
+            self.close()
+            raise AudioDeviceError(f"JACK: {self.source}: {wrong}")
+
+    cdef str _start(self, Capture capture):
+        """What went wrong, "" for nothing."""
         cdef bytes of = self.source.encode()
         cdef const char* c_of = of
         cdef const char* wrong
         cdef kelly_capture* c = capture.capture
         cdef int32_t channels = capture.channels
         cdef int connected = 0
-        if channels > self.outputs or channels > 64:
-            raise ValueError(f"{self.source} has {self.outputs} channels, not {channels}")
-        self.capture = capture
+        if self.closed:
+            return "it was closed"
         with nogil:
             wrong = kelly_jack_in_start(self.state, c, channels)
         if wrong != NULL:
-            self.close()
-            raise AudioDeviceError(f"JACK: {self.source}: {(<bytes>wrong).decode()}")
+            return (<bytes>wrong).decode()
         for attempt in range(CONNECTS):
             if attempt:
                 time.sleep(0.1)
             with nogil:
                 connected = kelly_jack_in_connect(self.state, c_of)
             if connected:
-                return
-        self.close()
-        raise AudioDeviceError(f"JACK: {self.source}: it cannot be connected to")
+                return ""
+        return "it cannot be connected to"
 
     @property
     def alive(self):
         """False once the server has said goodbye, or the input is closed."""
-        return not (self.closed or kelly_get(&self.state.gone))
+        return not (self.closed or self.server_gone)
+
+    @property
+    def server_gone(self):
+        """Whether the server has said goodbye, also after ``close``."""
+        return kelly_get(&self.state.gone) != 0
 
     @property
     def connected(self):
-        """Whether the source's sound still arrives."""
-        return self.alive and kelly_jack_in_connected(self.state) != 0
+        """Whether the source's sound still arrives.  [errand]"""
+        cdef int connected = 0
+        with self.busy:
+            if self.alive:
+                with nogil:
+                    connected = kelly_jack_in_connected(self.state)
+        return connected != 0
 
     @property
     def present(self):
-        """False when the source has left a server that goes on; one that was merely unplugged in a patchbay is still there."""
+        """False when the source has left a server that goes on; one that was merely unplugged in a patchbay is still there.  [errand]"""
         cdef bytes of = self.source.encode()
         cdef const char* c_of = of
-        cdef int outputs
-        if not self.alive:
-            return False
-        with nogil:
-            outputs = kelly_jack_in_count(self.state, c_of)
+        cdef int outputs = 0
+        with self.busy:
+            if self.alive:
+                with nogil:
+                    outputs = kelly_jack_in_count(self.state, c_of)
         return outputs > 0
 
     @property
@@ -151,7 +171,7 @@ cdef class JackInput:
         return bool(self.closed)
 
     def _close(self):
-        with nogil:
-            kelly_jack_in_close(self.state)
-            kelly_set(&self.state.gone, 1)
-        self.closed = True
+        with self.busy:
+            with nogil:
+                kelly_jack_in_close(self.state)
+            self.closed = True

@@ -23,5 +23,6 @@ cdef class NativePort:
     cdef readonly str kind
     cdef readonly str description
     cdef bint closing
+    cdef object busy
 
     cdef list _take(self, kelly_ring* ring)

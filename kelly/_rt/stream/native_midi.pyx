@@ -51,6 +51,7 @@ cdef class NativePort:
     """
 
     def __cinit__(self):
+        self.busy = threading.Lock()        # a client is not closed while another thread asks it something
         self.port = kelly_port_new()
         if self.port == NULL:
             raise MemoryError("no memory for a MIDI port")
@@ -129,12 +130,13 @@ cdef class NativePort:
         """Connect again to the port it was opened for, where that had gone and is back (JACK only).
 
         returns  True when somebody listens who did not listen before, and knows no program or controller yet
-        thread   [watch]; may ask the server, so no real-time thread
+        thread   [errand]; may ask the server, so no real-time thread
         """
         cdef int new = 0
-        if self.kind == "jack" and self.alive:
-            with nogil:
-                new = kelly_jack_mend(self.port)
+        with self.busy:
+            if self.kind == "jack" and self.alive:
+                with nogil:
+                    new = kelly_jack_mend(self.port)
         return bool(new)
 
     def close(self):
@@ -148,13 +150,16 @@ cdef class NativePort:
 
     def _close(self):
         cdef bint jack = self.kind == "jack", rtmidi = self.kind == "rtmidi"
-        with nogil:
-            if jack:
-                kelly_jack_close(self.port)
-            elif rtmidi:
-                kelly_rtmidi_close(self.port)
-            kelly_set(&self.port.gone, 1)
-        self.closing = True
+        with self.busy:
+            if self.closing:
+                return
+            with nogil:
+                if jack:
+                    kelly_jack_close(self.port)
+                elif rtmidi:
+                    kelly_rtmidi_close(self.port)
+                kelly_set(&self.port.gone, 1)
+            self.closing = True
 
 
 cdef _failed(str what, const char* wrong):
