@@ -353,6 +353,7 @@ class Session:
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
+        self._watch.close()
         self.source.capture.stop()
         self._stopping.set()
         self._performer.stop()
