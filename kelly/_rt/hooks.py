@@ -105,6 +105,39 @@ def hook(function: Function) -> Hook:
     return Hook(function, compiled)
 
 
+def load_hook(where: str) -> Hook:
+    """A hook of the user's own file, which is run.
+
+    where   "FILE.py:NAME"; NAME is decorated with @kelly.hook, or a plain function, which is compiled
+    raises  HookError, BackendUnavailableError
+    thread  [main]
+    """
+    from importlib.util import module_from_spec, spec_from_file_location
+    from pathlib import Path
+
+    file, _, name = where.rpartition(":")
+    path = Path(file)
+    if not name or path.suffix != ".py" or not path.is_file():
+        raise HookError(f"--hook: expected FILE.py:NAME with a file that exists, found {where!r}")
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    code = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(code)
+    except HookError:
+        raise
+    except Exception as error:  # the user's code may raise anything
+        raise HookError(f"{path}: {type(error).__name__}: {error}") from error
+    found = getattr(code, name, None)
+    if isinstance(found, Hook):
+        return found
+    if not callable(found):
+        there = ", ".join(sorted(key for key, value in vars(code).items() if isinstance(value, Hook)))
+        raise HookError(f"{path}: expected a function called {name}, found {'none' if found is None else type(found).__name__}; hooks there: {there or 'none'}")
+    return hook(found)
+
+
 def forbidden(code: str) -> str:
     """Why optimised LLVM code may not run in the real-time thread, "" where it may.
 

@@ -6,12 +6,12 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,7 @@ from kelly.cli.console import Console
 from kelly.cli.options import (
     CONFIG,
     CONTROLS,
+    HOOKS,
     JSON,
     MODELS,
     MUSIC,
@@ -38,6 +39,9 @@ from kelly.cli.status import status_line
 from kelly.config import file_in_force
 from kelly.errors import ConfigError, KellyError
 
+if TYPE_CHECKING:
+    from kelly._rt.hooks import Hook
+
 SCHEMA = "kelly.live/1"
 UNEXPECTED, DISK_FULL = 1, 8
 STATUS_S = 0.25  # at most 4 lines per second
@@ -47,10 +51,10 @@ QUIET_AFTER_S = 5.0
 
 
 @click.command("live")
-@options(SOUND, PORT, PEDALS, RECORD, MUSIC, CONTROLS, OSC, TAIL, MODELS, CONFIG, JSON, VOICE)
+@options(SOUND, PORT, PEDALS, RECORD, MUSIC, CONTROLS, HOOKS, OSC, TAIL, MODELS, CONFIG, JSON, VOICE)
 @click.option("--learn", metavar="ACTION", help="The next control used on --midi-in does this from now on: tap, hold_chord, freeze, density, ...; kept in kelly.toml.")
 @click.option("--listen", is_flag=True, help="Start fluidsynth, play to it, and end it afterwards.")
-def command(listen: bool, learn: str | None, **flags: Any) -> int:
+def command(listen: bool, learn: str | None, hooks: tuple[str, ...], **flags: Any) -> int:
     """Listen to a device or a recording and play along.
 
     Without flags: the default audio input, else the bundled demo; a virtual MIDI port, else a MIDI
@@ -61,10 +65,13 @@ def command(listen: bool, learn: str | None, **flags: Any) -> int:
     config = settings(flags)
     if learn is not None:
         learnable(config, learn)
+    from kelly._rt.hooks import load_hook
+
+    compiled = [load_hook(where) for where in hooks]
     with stop_signals() as received, ExitStack() as stack:
         if listen:
             config = heard(config, stack)
-        return play(voice, config, received, learn, file_in_force(flags.get("config")) if learn is not None else None)
+        return play(voice, config, received, learn, file_in_force(flags.get("config")) if learn is not None else None, compiled)
 
 
 def learnable(config: Any, action: str) -> None:
@@ -88,14 +95,18 @@ def heard(config: Any, stack: ExitStack) -> Any:
     return replace(config, midi=replace(config.midi, output=listener.port))
 
 
-def play(voice: Console, config: Any, received: list[int], learn: str | None = None, keep_in: Path | None = None) -> int:
+def play(voice: Console, config: Any, received: list[int], learn: str | None = None, keep_in: Path | None = None, hooks: Sequence[Hook] = ()) -> int:
     """Run one session until its source ends or a signal arrives; the exit code.
+
+    hooks           functions that take part from the first hop on
 
     learn, keep_in  the action that the next control shall do, and the kelly.toml that gets it
     """
     from kelly.live.session import Session
 
     session = Session(config)
+    for one in hooks:
+        session.add_hook(one)
     for notice in session.notices:
         voice.narrate(notice)
     voice.narrate(f"{session.source.name} -> {session.sink.description}; Ctrl-C ends it")

@@ -55,6 +55,9 @@ CONTROLS = (
     click.option("--set", "turned", metavar="NAME=VALUE", multiple=True, help=f"Turn a control: density=.4. Repeatable. {', '.join(row[0] for row in ROWS)}."),
 )
 OSC = (click.option("--osc", metavar="[HOST:]PORT", help="Tell what is felt and heard by OSC; without HOST to this machine only."),)
+HOOKS = (
+    click.option("--hook", "hooks", metavar="FILE.py:NAME", multiple=True, help="A Python function that takes part, compiled by Numba; its file is run. Repeatable."),
+)
 RECORD = (click.option("--record", metavar="FOLDER", help="Keep a take: sound, notes, feeling and settings, aligned."),)
 TAIL = (
     click.option("--tail", metavar="S", help="Silence after the end of a file, for a last chord; default 6; 0 cuts off."),

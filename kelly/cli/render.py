@@ -16,6 +16,7 @@ from kelly.cli.live import describe, player_command
 from kelly.cli.options import (
     CONFIG,
     CONTROLS,
+    HOOKS,
     JSON,
     MODELS,
     MUSIC,
@@ -37,8 +38,8 @@ SCHEMA = "kelly.render/1"
 @click.option("-o", "--output", metavar="MIDI", help="The MIDI file to write; default: AUDIO's name with .mid, or -kelly.mid where AUDIO is a MIDI file.")
 @click.option("--audio", "sound", metavar="FILE", help="Also write how it sounds, with fluidsynth: .wav, .flac, .ogg or .aiff.")
 @click.option("--audio-channel", metavar="N", help="Listen to channel N only (from 1); default: all, mixed.")
-@options(MUSIC, CONTROLS, TAIL, MODELS, CONFIG, JSON, VOICE)
-def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> int:
+@options(MUSIC, CONTROLS, HOOKS, TAIL, MODELS, CONFIG, JSON, VOICE)
+def command(audio: str, output: str | None, sound: str | None, hooks: tuple[str, ...], **flags: Any) -> int:
     """Turn an audio file into a MIDI file, without devices.
 
     Plays the same notes as `kelly live --audio-in file:AUDIO`, faster than real time.  A folder that
@@ -46,10 +47,12 @@ def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> 
     knob and command, gives its notes byte for byte; flags change what they name.
     """
     voice = console(flags)
+    from kelly._rt.hooks import load_hook
     from kelly.live.intent import intent_of
     from kelly.live.render import render_config
     from kelly.live.replay import open_take, render_take
 
+    compiled = [load_hook(where) for where in hooks]
     take = None
     if Path(audio).is_dir():
         if flags.get("config"):
@@ -71,9 +74,9 @@ def command(audio: str, output: str | None, sound: str | None, **flags: Any) -> 
         raise ConfigError(f"{target}: would be written over the player's own notes; -o names another file")
     with voice.share(Path(audio).name) as progress:
         if take is not None:
-            summary = render_take(take, target, progress=progress)
+            summary = render_take(take, target, progress=progress, hooks=compiled)
         else:
-            summary = render_config(audio, target, config, progress=progress)
+            summary = render_config(audio, target, config, progress=progress, hooks=compiled)
     if sound is not None:
         render_midi(target, sound)
     if voice.json:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from kelly._rt.hooks import Hook
 from kelly.audio.sources import FileSource
 from kelly.config import Config, load_config
 from kelly.live.commands import Script
@@ -31,17 +32,21 @@ def render(audio: Path_, midi: Path_, *, progress: Callable[[float], None] | Non
 
 
 def render_config(
-    audio: Path_, midi: Path_, config: Config, *, progress: Callable[[float], None] | None = None, commands: Script | None = None
+    audio: Path_, midi: Path_, config: Config, *, progress: Callable[[float], None] | None = None, commands: Script | None = None,
+    hooks: Sequence[Hook] = (),
 ) -> dict[str, Any]:
     """The same with a Config; its audio.input and midi.output are not looked at.
 
     commands  of a take, from ``kelly.live.commands``
+    hooks     functions compiled by ``kelly.hook`` that take part from the first hop on
     """
     channel = None if config.audio.channel is None else config.audio.channel - 1
     source = FileSource(Path(audio), channel, realtime=False, tail_s=config.audio.tail_s)
     session = None
     try:
         session = Session(config, source=source, sink=FileSink(Path(midi)), realtime=False, commands=commands)
+        for one in hooks:
+            session.add_hook(one)
         session.start()
         while not session.wait(0.1):
             if progress is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from kelly._rt.hooks import Hook
 from kelly.config import Config, load_config
 from kelly.errors import TakeError
 from kelly.live.commands import Script, read_commands
@@ -57,13 +58,15 @@ def open_take(folder: str | os.PathLike[str], flags: Mapping[str, Any] = Mapping
     return Take(place, load_config(place / SETTINGS, flags, alone=True), script, tuple(remarks))
 
 
-def render_take(take: Take, midi: str | os.PathLike[str], *, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
+def render_take(
+    take: Take, midi: str | os.PathLike[str], *, progress: Callable[[float], None] | None = None, hooks: Sequence[Hook] = ()
+) -> dict[str, Any]:
     """Play a take's notes again into a MIDI file.
 
     returns  the session's summary, and under "take" whether the bytes are those of take.mid ("same" None without one)
     raises   as ``render_config``
     thread   [main]
     """
-    summary = render_config(take.sound, midi, take.config, progress=progress, commands=take.commands)
+    summary = render_config(take.sound, midi, take.config, progress=progress, commands=take.commands, hooks=hooks)
     same = Path(midi).read_bytes() == take.midi.read_bytes() if take.midi.is_file() else None
     return {**summary, "take": {"folder": str(take.folder), "commands": len(take.commands), "same": same}}

@@ -567,6 +567,16 @@ class Session:
         if self.take is not None:
             self.take.remark(f"a function of Python took part: {hook.name}")
 
+    def remove_hook(self, hook: Hook) -> None:
+        """The function takes part no more, from the next network hop on; what it wrote last stays where nobody turns it.
+
+        raises  ValueError for one that does not take part
+        """
+        with self._command_lock:
+            self._worker.remove_hook(hook)
+        if self.take is not None:
+            self.take.remark(f"a function of Python left: {hook.name}")
+
     def panic(self) -> None:
         """All notes off now; the music goes on with the next planned note."""
         self._performer.panic()

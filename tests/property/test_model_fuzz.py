@@ -109,9 +109,9 @@ def spoilt(rng):
 
 def hold(data):
     """The promises, for one file's content; True when it was sound."""
-    start = time.perf_counter()
+    start = time.process_time()  # others may use this processor too
     model, faults = parse_model(data, "fuzz.json")
-    taken_s = time.perf_counter() - start
+    taken_s = time.process_time() - start
     assert taken_s < 1.0, f"{taken_s:.2f} s for {len(data)} bytes"
     assert (model is None) == bool(faults)
     assert len(faults) <= MAX_FAULTS

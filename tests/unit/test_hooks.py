@@ -10,7 +10,7 @@ import pytest
 
 import kelly
 from kelly._rt.contract import EMBEDDING
-from kelly._rt.hooks import forbidden
+from kelly._rt.hooks import forbidden, load_hook
 from kelly._rt.layout import MAX_HOOKS, N_SLOTS, SLOTS
 from kelly.errors import BackendUnavailableError, HookError
 from tests.unit.test_worker import RATE, Rig, chords
@@ -110,6 +110,91 @@ def test_a_hook_may_join_while_the_worker_runs():
     after = rig.end()
     assert not (before["embedding"][:, 3] == 1).all()
     assert after["embedding"][-1, 3] == 1
+
+
+def test_a_hook_may_leave_while_the_worker_runs():
+    """From the next hop on it is not called: its marks end where it left."""
+    rig = Rig()
+    rig.worker.add_hook(marks)
+    rig.feed(chords(1.0))
+    before = rig.until(10)
+    rig.worker.remove_hook(marks)
+    with pytest.raises(ValueError, match="does not take part"):
+        rig.worker.remove_hook(marks)
+    rig.feed(chords(2.0))
+    after = rig.end()
+    np.testing.assert_array_equal(before["embedding"][:, 0], (np.arange(len(before), dtype=np.float64) + 1).astype(np.float32) / np.float32(1000))
+    assert abs(after["embedding"][-1, 0] * 1000 - round(float(after["embedding"][-1, 0]) * 1000)) > 1e-4
+
+
+def test_a_place_that_was_left_is_given_away():
+    rig = Rig()
+    for _ in range(MAX_HOOKS):
+        rig.worker.add_hook(doubles)
+    for _ in range(3):
+        rig.worker.remove_hook(doubles)
+        rig.worker.add_hook(marks)
+        rig.worker.remove_hook(marks)
+        rig.worker.add_hook(doubles)
+    with pytest.raises(ValueError, match="takes 8 hooks"):
+        rig.worker.add_hook(marks)
+    rig.end()
+
+
+HOOK_FILE = """
+import kelly
+
+@kelly.hook
+def decorated(features, embedding, controls):
+    embedding[0] = 0.5
+
+def plain(features, embedding, controls):
+    embedding[0] = 0.25
+
+number = 3
+"""
+
+
+@pytest.mark.parametrize(("name", "value"), [("decorated", 0.5), ("plain", 0.25)])
+def test_a_hook_comes_from_a_file(name, value, tmp_path):
+    (tmp_path / "mine.py").write_text(HOOK_FILE)
+    found = load_hook(f"{tmp_path / 'mine.py'}:{name}")
+    embedding = np.zeros(64, np.float32)
+    found(np.zeros(128, np.float32), embedding, np.zeros(N_SLOTS, np.float32))
+    assert embedding[0] == value
+
+
+@pytest.mark.parametrize(
+    ("where", "match"),
+    [("mine.py", "FILE.py:NAME"), ("mine.py:", "FILE.py:NAME"), ("other.py:plain", "FILE.py:NAME"), ("mine.py:none", "hooks there: decorated"),
+     ("mine.py:number", "found int"), ("broken.py:x", "SyntaxError")],
+)  # fmt: skip
+def test_a_file_without_the_hook_is_refused_in_one_line(where, match, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(HOOK_FILE)
+    (tmp_path / "broken.py").write_text("def :")
+    with pytest.raises(HookError, match=match) as caught:
+        load_hook(where)
+    assert "\n" not in str(caught.value)
+
+
+def test_render_takes_hooks_on_the_command_line(tmp_path, capsys):
+    """Other notes than without, and the same every time; a bad one is refused before anything is opened."""
+    import soundfile
+
+    from kelly.cli.app import run
+
+    (tmp_path / "mine.py").write_text("def sad(features, embedding, controls):\n    embedding[0] = -0.9\n    embedding[1] = 0.9\n")
+    soundfile.write(tmp_path / "a.wav", chords(8.0), RATE)
+    hook = ["--hook", f"{tmp_path / 'mine.py'}:sad"]
+    for name, flags in (("plain", []), ("one", hook), ("two", hook)):
+        assert run(["render", str(tmp_path / "a.wav"), "-o", str(tmp_path / f"{name}.mid"), "-q", *flags]) == 0
+    plain, one, two = ((tmp_path / f"{name}.mid").read_bytes() for name in ("plain", "one", "two"))
+    assert one == two
+    assert one != plain
+    assert run(["render", str(tmp_path / "a.wav"), "--hook", "nothing.py:x"]) == 2
+    assert run(["live", "--hook", "nothing.py:x"]) == 2
+    assert "FILE.py:NAME" in capsys.readouterr().err
 
 
 def test_there_is_room_for_eight():

@@ -331,7 +331,8 @@ cdef class _Scanner:
             self.path.append(key)
             self.value(SKIP)
             self.path.pop()
-        qsort(self.hashes + mark, self.n_hashes - mark, sizeof(int64_t), _compare)
+        if self.n_hashes - mark > 1:  # qsort may not be given the place of no memory, even with nothing to sort
+            qsort(self.hashes + mark, self.n_hashes - mark, sizeof(int64_t), _compare)
         for i in range(mark + 1, self.n_hashes):
             if self.hashes[i] == self.hashes[i - 1]:
                 raise self.fail("each key of an object once", "a key stands in this object twice")

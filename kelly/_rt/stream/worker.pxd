@@ -40,6 +40,8 @@ ctypedef void (*hook_f)(const float* features, float* embedding, float* controls
 
 cdef struct hook_slot_t:
     hook_f call
+    kelly_cell on                   # 0: not called any more
+    int64_t left_at                 # hops when it was taken out
     float controls[N_SLOTS]
 
 
@@ -115,6 +117,7 @@ cdef class Worker:
     cdef void _carry_out(self, const command_t* c, int64_t index) noexcept nogil
     cdef void _bend(self, int row, float by) noexcept nogil
     cdef void _call_hooks(self) noexcept nogil
+    cdef bint has_left(self, int i)
     cdef void _listen(self) noexcept nogil
     cdef void _follow(self) noexcept nogil
     cdef void _ask(self, int net, const float* x, float* y) noexcept nogil

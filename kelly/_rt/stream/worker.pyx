@@ -357,6 +357,8 @@ cdef class Worker:
         cdef float kept[64]
         cdef int i, k, tonic, mode
         for i in range(kelly_get(&w.n_hooks)):
+            if not kelly_get(&w.hooks[i].on):
+                continue
             c = w.hooks[i].controls
             c[SLOT_TIME_S] = <float>(t.frame / w.sample_rate_hz)
             c[SLOT_BEAT] = 0.0
@@ -623,14 +625,44 @@ cdef class Worker:
         thread  [one Python thread at a time], also while the loop runs
         """
         cdef int n = <int>kelly_get(&self.state.n_hooks)
+        cdef int slot = n, i
         cdef uintptr_t address = hook.address
-        if n == MAX_HOOKS:
-            raise ValueError(f"a session takes {MAX_HOOKS} hooks")
         if address == 0:
             raise ValueError("the hook has no address")
-        self.hooks.append(hook)
-        self.state.hooks[n].call = <hook_f>address
-        kelly_set(&self.state.n_hooks, n + 1)
+        if n == MAX_HOOKS:  # one that was taken out gives its place, once nothing can be running in it
+            for i in range(n - 1, -1, -1):
+                if not kelly_get(&self.state.hooks[i].on) and self.has_left(i):
+                    slot = i
+        if slot == MAX_HOOKS:
+            raise ValueError(f"a session takes {MAX_HOOKS} hooks")
+        if slot == n:
+            self.hooks.append(hook)
+        else:
+            self.hooks[slot] = hook
+        memset(self.state.hooks[slot].controls, 0, sizeof(self.state.hooks[slot].controls))
+        self.state.hooks[slot].call = <hook_f>address
+        kelly_set(&self.state.hooks[slot].on, 1)
+        if slot == n:
+            kelly_set(&self.state.n_hooks, n + 1)
+
+    def remove_hook(self, hook):
+        """Call it no more from the next network hop on; the code stays alive until its place is given away.
+
+        raises  ValueError where it does not take part
+        thread  [one Python thread at a time], also while the loop runs
+        """
+        cdef int i
+        for i in range(<int>kelly_get(&self.state.n_hooks)):
+            if self.hooks[i] is hook and kelly_get(&self.state.hooks[i].on):
+                kelly_set(&self.state.hooks[i].on, 0)
+                self.state.hooks[i].left_at = kelly_get(&self.state.hops)
+                return
+        raise ValueError("the hook does not take part")
+
+    cdef bint has_left(self, int i):
+        """Whether no call can be going on in a place that was taken out: two hops later, or before the first."""
+        cdef int64_t now = kelly_get(&self.state.hops)
+        return now == 0 or now >= self.state.hooks[i].left_at + 2
 
     @property
     def done(self):
