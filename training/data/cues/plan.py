@@ -21,6 +21,7 @@ from kelly.music.emotion import Cues, mood_from_cues
 from training.data.cues.cast import BRIGHT_BRASS, DARK_BRASS, Part, choose
 
 CLIP_S = 22.0
+LONGEST_S = 35.0  # with its silences, for which there is no room in longer ones
 TENSE = 0.25  # of dissonance 0..1 within tension's argument, beside the published cues
 CYCLE = ("free", "free", "free", "free", "free", "loop", "loop", "steps", "pair", "twin")
 """Kinds of clips, by index modulo 10: a twin is the piece before it in the other mode."""
@@ -320,7 +321,9 @@ def _placed(rng: np.random.Generator, frame: Frame, sections: list[Section], kin
         if k and kind == "free" and rng.random() < 0.35:  # another key from here on
             tonic = int((tonic + rng.choice([1, 2, 3, 5, 7, 8, 10])) % 12)
         if k and rng.random() < 0.08:
-            placed.append(Section(max(1, round(rng.uniform(1, 5) / bar_s)), "silence", tonic, section.mode, frame.tempo_bpm, level_db=placed[-1].level_db))
+            rest = max(1, round(rng.uniform(1, 5) / bar_s))
+            if (bars * len(sections) + rest + sum(s.bars for s in placed if s.texture == "silence")) * bar_s < LONGEST_S:
+                placed.append(Section(rest, "silence", tonic, section.mode, frame.tempo_bpm, level_db=placed[-1].level_db))
         placed.append(replace(section, bars=bars, tonic=tonic))
     return tuple(placed)
 
