@@ -15,7 +15,7 @@ from kelly._rt.contract import EMBEDDING, GM_FAMILIES, TEXTURES
 from kelly.cli import app
 from kelly.music.chord import MAJ, MIN, Chord
 from tests.unit.data_material import sines
-from training.data.cues import cast, corpus, labels, load, render, teach
+from training.data.cues import cast, corpus, figures, labels, load, render, teach
 from training.data.cues.composer import compose
 from training.data.cues.counterfactual import counterfactual, turn
 from training.data.cues.plan import CYCLE, MODES, Section, draw, expected
@@ -299,6 +299,19 @@ def test_another_corpus_is_not_mixed_in(small, tmp_path):
     (copy / "clips" / "00008.json").unlink()
     with pytest.raises(MissingFileError, match="it goes on"):
         load(copy)
+
+
+def test_figures_know_a_linear_baseline(small):
+    """Ridge recovers what is linear, and the report names twins and held-out splits."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 128)).astype(np.float32)
+    y = x[:, 108:111] + 0.1 * rng.normal(size=(400, 3)).astype(np.float32)
+    assert (figures.ridge((x[:300], y[:300]), (x[300:], y[300:]), slice(108, None)) > 0.9).all()
+    assert (figures.ridge((x[:300], y[:300]), (x[300:], y[300:]), slice(0, 20)) < 0.2).all()
+    text = figures.report(load(small[0]))
+    assert "5 clips" in text
+    assert "twins          1; major above minor by .3 or more in 1.00" in text
+    assert "ridge, test" in text
 
 
 @pytest.mark.parametrize("net", teach.TEACHERS)
