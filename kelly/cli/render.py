@@ -37,9 +37,10 @@ SCHEMA = "kelly.render/1"
 @click.argument("audio", metavar="AUDIO|TAKE")
 @click.option("-o", "--output", metavar="MIDI", help="The MIDI file to write; default: AUDIO's name with .mid, or -kelly.mid where AUDIO is a MIDI file.")
 @click.option("--audio", "sound", metavar="FILE", help="Also write how it sounds, with fluidsynth: .wav, .flac, .ogg or .aiff.")
+@click.option("--why", metavar="FILE", help="Also write why each note was struck: one line of JSON per note.")
 @click.option("--audio-channel", metavar="N", help="Listen to channel N only (from 1); default: all, mixed.")
 @options(MUSIC, CONTROLS, HOOKS, TAIL, MODELS, CONFIG, JSON, VOICE)
-def command(audio: str, output: str | None, sound: str | None, hooks: tuple[str, ...], **flags: Any) -> int:
+def command(audio: str, output: str | None, sound: str | None, why: str | None, hooks: tuple[str, ...], **flags: Any) -> int:
     """Turn an audio file into a MIDI file, without devices.
 
     Plays the same notes as `kelly live --audio-in file:AUDIO`, faster than real time.  A folder that
@@ -76,11 +77,11 @@ def command(audio: str, output: str | None, sound: str | None, hooks: tuple[str,
         if take is not None:
             summary = render_take(take, target, progress=progress, hooks=compiled)
         else:
-            summary = render_config(audio, target, config, progress=progress, hooks=compiled)
+            summary = render_config(audio, target, config, progress=progress, hooks=compiled, why=why)
     if sound is not None:
         render_midi(target, sound)
     if voice.json:
-        voice.report(SCHEMA, {"midi_file": str(target), "audio_file": sound, **summary})
+        voice.report(SCHEMA, {"midi_file": str(target), "audio_file": sound, "why_file": why, **summary})
     voice.narrate(describe(summary), level=1)
     if repaired := summary["counters"]["repaired_samples"]:
         voice.warn(f"{audio}: {repaired} samples are no numbers that sound has; they count as silence")

@@ -30,7 +30,7 @@ _SOFTEST = 10  # softer is not heard; on the wire, note-on 0 would mean note-off
 
 # How freely a part moves around the beat, and its place in the balance: chords, melody, bass, drums, counter, pad.
 FREEDOM = (0.8, 1.0, 0.5, 0.4, 0.9, 0.5)
-BALANCE = (0.86, 1.0, 1.0, 0.92, 0.85, 0.7)
+BALANCE = (0.74, 1.06, 0.96, 1.12, 0.95, 0.92)
 
 
 @dataclass(frozen=True, slots=True)

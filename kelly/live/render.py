@@ -10,30 +10,42 @@ from typing import Any
 from kelly._rt.hooks import Hook
 from kelly.audio.sources import FileSource
 from kelly.config import Config, load_config
+from kelly.errors import DataError
+from kelly.generate.why import Reason
 from kelly.live.commands import Script
 from kelly.live.session import Session
 from kelly.midi.sinks import FileSink
+from kelly.whole import whole
 
 Path_ = str | os.PathLike[str]
 
 
-def render(audio: Path_, midi: Path_, *, progress: Callable[[float], None] | None = None, **settings: Any) -> dict[str, Any]:
+def render(
+    audio: Path_, midi: Path_, *, progress: Callable[[float], None] | None = None, why: Path_ | None = None, **settings: Any
+) -> dict[str, Any]:
     """Play along with a recording, into a Standard MIDI File.
 
     audio     anything libsndfile reads, at any rate
     midi      the file to write; it appears whole or not at all
     progress  called with 0..1 a few times per second
+    why       a file to write, too: one line of JSON per note, kelly.generate.why.Reason
     settings  by the names of ``kelly.config.SETTINGS``, such as seed=7, key="Am", tempo=96
     returns   the session's summary: what was heard, played and measured
     raises    AudioFileError, MidiFileError, ConfigError, ModelError
     thread    [main]
     """
-    return render_config(audio, midi, load_config(flags=settings), progress=progress)
+    return render_config(audio, midi, load_config(flags=settings), progress=progress, why=why)
 
 
 def render_config(
-    audio: Path_, midi: Path_, config: Config, *, progress: Callable[[float], None] | None = None, commands: Script | None = None,
+    audio: Path_,
+    midi: Path_,
+    config: Config,
+    *,
+    progress: Callable[[float], None] | None = None,
+    commands: Script | None = None,
     hooks: Sequence[Hook] = (),
+    why: Path_ | None = None,
 ) -> dict[str, Any]:
     """The same with a Config; its audio.input and midi.output are not looked at.
 
@@ -57,9 +69,23 @@ def render_config(
             session.close(save=False)
         raise
     session.close()
+    if why is not None:
+        write_reasons(why, session.reasons)
     if progress is not None:
         progress(1.0)
     return session.summary()
+
+
+def write_reasons(path: Path_, reasons: Sequence[Reason]) -> None:
+    """One line of JSON per note; the file appears whole or not at all.
+
+    raises  DataError when it cannot be written
+    """
+    try:
+        with whole(path) as place:
+            place.write_text("".join(reason.line() + "\n" for reason in reasons), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from error
 
 
 def fraction(session: Session) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +130,13 @@ def bass_roots(played: Played, take: Take) -> float:
 
 
 def changes_on_the_bar(played: Played, take: Take) -> float:
-    """Share of kelly's chord changes after 8 s that lie within an eighth of a bar line, or of a change, of the player's."""
+    """Share of kelly's chord changes that lie within an eighth of a bar line, or of a change, of the player's.
+
+    After 8 s; of a progression that returns, from its third pass on: before nobody can know on the very beat.
+    """
     if not take.score.chords:
         return float("nan")
+    since_s = max(SETTLED_S, float(take.time_s(2 * take.score.loop_beats)) - EARLY_S)
     chords = take.score.chords
     places = {b for b in range(len(chords)) if (b + take.score.first_beat) % take.score.beats_per_bar == 0 or (b and chords[b] != chords[b - 1])}
     hits, before = [], None
@@ -140,7 +144,7 @@ def changes_on_the_bar(played: Played, take: Take) -> float:
     for reason in played.reasons:
         if reason.part != CHORDS or reason.chord is None:
             continue
-        if before is not None and reason.chord != before and SETTLED_S <= reason.frame / RATE <= end:
+        if before is not None and reason.chord != before and since_s <= reason.frame / RATE <= end:
             hits.append(min(abs(_beat_of(take, reason.frame / RATE) - place) for place in places) <= 0.3)
         before = reason.chord
     return _share(hits)
@@ -179,6 +183,56 @@ def beats_hit(played: Played, take: Take) -> float:
     return float(np.mean(np.abs(near - np.median(near)) <= 0.025)) if len(near) else float("nan")
 
 
+def swelling(take: Take, quiet: float = 0.45, bars: int = 8) -> Take:
+    """The same take, its force going up and down between ``quiet`` and 1 over so many bars."""
+    span = bars * take.score.beats_per_bar
+
+    def force(beat: float) -> float:
+        return quiet + (1.0 - quiet) * float(0.5 - 0.5 * np.cos(2.0 * np.pi * beat / span))
+
+    notes = [(beat, length, voice, pitch, max(1, round(1.25 * velocity * force(beat)))) for beat, length, voice, pitch, velocity in take.score.notes]
+    return replace(take, score=replace(take.score, name=take.score.name + "-swell", notes=[(*note[:4], min(127, note[4])) for note in notes]))
+
+
+def follows_level(played: Played, take: Take, audio: Path) -> float:
+    """Correlation of the band's mean velocity per half bar with the player's level there, the better of no lag and one beat."""
+    samples, rate = soundfile.read(audio, dtype="float32")
+    beats = take.beats_s()
+    half = max(1, take.score.beats_per_bar // 2)
+
+    def level(t: float) -> float:
+        block = samples[int(t * rate) : int((t + half * 60.0 / take.bpm) * rate)]
+        return float(10 * np.log10(np.mean(block**2) + 1e-9))
+
+    best = float("nan")
+    for lag in (0, 1):
+        pairs = []
+        for k in range(0, len(beats) - half - lag - 1, half):
+            sounding = [note[2] for note in played.notes if beats[k + lag] - EARLY_S <= note[3] < beats[k + lag + half] - EARLY_S]
+            if beats[k] >= SETTLED_S and sounding:
+                pairs.append((level(beats[k]), float(np.mean(sounding))))
+        if len(pairs) > 8:
+            best = float(np.nanmax([best, np.corrcoef(np.array(pairs).T)[0, 1]]))
+    return best
+
+
+def notes_in_silence(played: Played, stopped_s: float, bar_s: float) -> int:
+    """Notes struck later than max(one bar, 2 s) after the player has stopped."""
+    return sum(note[3] > stopped_s + max(bar_s, 2.0) + 0.05 for note in played.notes)
+
+
+def ends_at_home(played: Played, take: Take) -> float:
+    """1 where the last chord and the last bass note are the player's tonic, else 0; NaN without a key or a chord."""
+    chords = [reason for reason in played.reasons if reason.part == CHORDS]
+    bass = [reason for reason in played.reasons if reason.part == BASS]
+    if take.score.key is None or not chords or not bass:
+        return float("nan")
+    tonic, mode = take.score.key
+    triad = {tonic, (tonic + (4 if mode > 0 else 3)) % 12, (tonic + 7) % 12}
+    last = {reason.pitch % 12 for reason in chords if reason.frame > chords[-1].frame - RATE // 10}
+    return float(last <= triad and bass[-1].pitch % 12 == tonic)
+
+
 @dataclass(frozen=True)
 class Gate:
     """figure >= bound, or <= where ``most``."""
@@ -199,14 +253,25 @@ GATES: Mapping[str, Gate] = {
     "coherence": Gate(coherence, 0.5),
     "offset, s": Gate(offset_s, 0.04, most=True),
     "beats hit": Gate(beats_hit, 0.85),
+    "ends at home": Gate(ends_at_home, 0.95),
 }  # fmt: skip
 
 
 def measure(take: Take, **settings: Any) -> dict[str, float]:
     """All figures of one take."""
-    meter = f"{take.score.beats_per_bar}/4"
-    played = play_along(sound(take), **{"meter": meter, **settings})
+    played = play_along(sound(take), **{"meter": _meter(take), **settings})
     return {name: gate.figure(played, take) for name, gate in GATES.items()}
+
+
+def measure_level(take: Take, **settings: Any) -> float:
+    """How the band follows a player who gets louder and softer: gate .7."""
+    wave = swelling(take)
+    audio = sound(wave)
+    return follows_level(play_along(audio, **{"meter": _meter(take), **settings}), wave, audio)
+
+
+def _meter(take: Take) -> str:
+    return f"{take.score.beats_per_bar}/4"
 
 
 def table(rows: Iterable[Row], **settings: Any) -> dict[str, list[float]]:
@@ -228,9 +293,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("set", nargs="?", choices=SETS, default="tuning")
     parser.add_argument("--every", type=int, default=1, help="measure every Nth take")
+    parser.add_argument("--level", action="store_true", help="measure how force follows the player's level instead")
     parser.add_argument("--off", nargs="*", default=[], metavar="NET", help="nets that are off")
     chosen = parser.parse_args()
-    table(SETS[chosen.set][:: chosen.every], **({"models_disabled": chosen.off} if chosen.off else {}))
+    rows, settings = SETS[chosen.set][:: chosen.every], {"disable": chosen.off} if chosen.off else {}
+    if not chosen.level:
+        table(rows, **settings)
+        return
+    found = []
+    for row in rows:
+        take = row.make()
+        found.append(measure_level(take, **settings))
+        print(f"{row.kind[:9]:10}{take.name[:31]:32}{found[-1]:12.3f}", flush=True)
+    print(f"median {np.nanmedian(found):.3f}, at least .7 in {_share(r >= 0.7 for r in found if r == r):.2f}")
 
 
 if __name__ == "__main__":
