@@ -40,7 +40,7 @@ from .moment import Moment, Note, Stage, Voice, allowed_classes
 from .pad import Pad
 from .settings import BASS, CHORDS, COUNTER, DRUMS, MELODY, PAD, ConductorSettings
 from .slowing import Slowing
-from .stage import CHROMATIC, Entry, Texture, bass_hint
+from .stage import CHROMATIC, SHORTEST_PAUSE_S, Entry, Texture, bass_hint
 from .why import Reason, Why, belongs, role_of
 
 HOP_S = 0.04
@@ -48,6 +48,7 @@ _SHORTEST_S = 0.01
 _LONG_S = 60.0
 _NETS = {CHORDS: "harmonypredictor", MELODY: "melodytransformer", BASS: "groovepredictor", DRUMS: "groovepredictor"}
 _ROLL = 0x5851F42D4C957F2D  # so that another roll's seed is nobody's neighbour
+PAUSED_BARS = 0.6  # of silence at a bar line, from which the player is taken to have stopped
 _CHORD_DECIDED_BEATS = 0.5  # the worker settles a beat's chord this long before it, at the latest a hop later
 
 
@@ -116,7 +117,7 @@ class Conductor:
         self._feelings.reset()
         self._resting = False
         self._close: Close | None = None  # how the music comes to its end
-        self._ritardando = False  # the close was the player's slowing down, not somebody's word
+        self._waits = ""  # a close that nobody asked for: after "ritardando" or "pause" the band waits for the player
         self._slowing = Slowing()
         self._forecast = Forecast()
         self._coming: tuple[int, Chord | None] = (-1, None)  # beat, and the chord expected on the next
@@ -204,9 +205,9 @@ class Conductor:
 
         leads  False: the player has ended; the last chord comes with the next bar line, softly
         """
-        if self._close is not None and not self._ritardando:
+        if self._close is not None and not self._waits:
             return
-        going_on, self._ritardando = self._close, False
+        going_on, self._waits = self._close, ""
         if not self.grid.exists or self._next_step is None or self._silent:
             self._close, self._ended = Close(0, 0, 0), True
             return
@@ -214,7 +215,7 @@ class Conductor:
 
     def over(self, frame: int) -> bool:
         """Whether the music that ``end_phrase`` closed has been played at ``frame``."""
-        if self._close is None or self._ritardando:
+        if self._close is None or self._waits:
             return False
         return not self.grid.exists or (self._ended and frame >= self.grid.frame_of(self._close.end))
 
@@ -267,14 +268,29 @@ class Conductor:
         return heard
 
     def _listen_to_tempo(self, heard: Heard) -> None:
-        """A ritardando leads to a cadence; whoever plays on in tempo afterwards is joined again."""
+        """A ritardando leads to a cadence; whoever plays on in tempo afterwards, or after a pause, is joined again."""
         slows = self._slowing.hear(self.grid, heard.locked and heard.playing)
-        if slows and self._close is None and self._next_step is not None and not self._silent:
-            self._close, self._ritardando = close_from(self.grid.place(self._next_step), leads=False), True
-        elif self._ritardando and self._close is not None and self._next_step is not None:
-            done = self._next_step >= self._close.end
-            if done and (self._slowing.steady or self._next_step >= self._close.end + 4 * STEPS_PER_BEAT * 2):
-                self._close, self._ritardando = None, False
+        if self._next_step is None:
+            return
+        if self._close is None:
+            if slows and not self._silent:
+                self._close, self._waits = close_from(self.grid.place(self._next_step), leads=False), "ritardando"
+        elif self._waits == "ritardando":
+            if self._next_step >= self._close.end + (0 if self._slowing.steady else 8 * STEPS_PER_BEAT):
+                self._close, self._waits = None, ""
+        elif self._waits == "pause" and heard.playing:
+            self._close, self._waits = None, ""
+
+    def _rests_at_home(self, place: Place, heard: Heard, frame: float) -> None:
+        """The player has paused for most of a bar: on the last bar line before the band falls silent the phrase ends."""
+        if self._close is not None or self._silent or heard.playing or place.step_in_bar or heard.tonic < 0:
+            return
+        bar_s = self.grid.beats_per_bar * self.grid.beat_frames / self.sample_rate_hz
+        silence_s = heard.silence_s + (frame - heard.frame) / self.sample_rate_hz
+        limit_s = max(bar_s, SHORTEST_PAUSE_S)
+        if PAUSED_BARS * bar_s <= silence_s <= limit_s < silence_s + bar_s:
+            self._close = Close(place.step, place.step, place.step + 4 * place.beats_per_bar, leads=False)
+            self._waits = "pause"
 
     def _plan_until(self, heard: Heard, limit: int) -> None:
         first = self.grid.step_after(max(heard.frame, self._ledger.horizon))
@@ -284,7 +300,7 @@ class Conductor:
             if self._close is not None and self._next_step >= self._close.end:
                 self._silence(self.grid.frame_of(self._close.end))
                 self._expression.rest(self._ledger, self.grid.frame_of(self._close.end))
-                self._ended = not self._ritardando
+                self._ended = not self._waits
                 if self._ended:
                     return
             else:
@@ -309,7 +325,7 @@ class Conductor:
 
     def _stage(self, heard: Heard, frame: float, beat_s: float, has_chord: bool) -> Stage:
         if self._close is not None:  # a cadence is played out, whether or not the player is still there
-            gone = not self._close.leads and not self._ritardando
+            gone = not self._close.leads and self._waits != "ritardando"
             return Stage(True, has_chord, heard.tonic >= 0 and not gone, True, has_chord, has_chord, answering=gone)
         ahead_s = (frame - heard.frame) / self.sample_rate_hz
         return self._entry.stage(heard, ahead_s, beat_s, beat_s * self.grid.beats_per_bar, has_chord)
@@ -320,6 +336,7 @@ class Conductor:
         if self._resting or self._controls.silent:
             self._silence(frame)
             return
+        self._rests_at_home(place, heard, frame)
         chord, known, broke = self._harmony(place, heard)
         beat_s = grid.beat_frames / rate
         stage = self._stage(heard, frame, beat_s, chord is not None)
