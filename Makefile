@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := $(shell find kelly/_rt -name '*.pyx' -o -name '*.pxi' -o -name '*.h') kelly/_rt/contract.py kelly/_rt/layout.py kelly/_rt/net/layers.py \
 	$(shell find kelly/_rt -name '*.pxd' ! -name '_contract.pxd' ! -name '_layout.pxd' ! -name '_table.pxd')
 
-.PHONY: run test check bench gates reliability soak golden docs clean
+.PHONY: run test check bench gates reliability soak sanitise golden docs clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.built
@@ -39,6 +39,9 @@ reliability: $(VENV)/.built $(VENV)/.tested
 HOURS ?= 8
 soak: $(VENV)/.built $(VENV)/.tested
 	KELLY_SOAK_S=$$(($(HOURS) * 3600)) $(BIN)/python -m pytest -s -m slow -k soak tests/live/test_burden.py
+
+sanitise: $(VENV)/.built $(VENV)/.tested
+	$(BIN)/python -m tests.proofs.sanitise
 
 golden: $(VENV)/.built $(VENV)/.tested
 	$(BIN)/python -m tests.golden.refresh

@@ -31,6 +31,8 @@ else:
         "avx2": ["-march=x86-64-v3"],
         "avx512": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
     }
+if SANITISE := os.environ.get("KELLY_SANITISE"):  # such as address,undefined; see tests/proofs/sanitise.py
+    FLAGS += ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITISE}", "-fno-sanitize-recover=all"]
 ISAS = ("sse2", "avx2", "avx512") if X86 else ("sse2",)  # elsewhere the first is simply the baseline build
 
 DIRECTIVES = {
@@ -99,6 +101,7 @@ def extension(module: str, flags: list[str] = [], depends: list[str] = []) -> Ex
         module,
         [str(source)],
         extra_compile_args=FLAGS + flags,
+        extra_link_args=[f"-fsanitize={SANITISE}"] if SANITISE else [],
         depends=depends,
         include_dirs=["kelly/_rt", "kelly/_rt/net", "kelly/_rt/stream", np.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
