@@ -19,8 +19,13 @@ from numpy.typing import ArrayLike
 
 from kelly._rt.contract import NET_NAMES, NETS
 from kelly._rt.layout import SOURCES
-from kelly._rt.stream.pipeline import PipelineLoop, answer_dtype, question_dtype
+from kelly.errors import BackendUnavailableError
 from kelly.nets.processor import NEUTRAL_DYNAMICS, NEUTRAL_HARMONY, NEUTRAL_MELODY, InferenceResult, MultiModelProcessor
+
+try:
+    from kelly._rt.stream.pipeline import PipelineLoop, answer_dtype, question_dtype
+except ImportError as _error:
+    raise BackendUnavailableError(f"AsyncPipeline's thread is not built ({_error}); run: python setup.py build_ext --inplace") from _error
 
 CAPACITY = 64
 CLOSE_S = 1.0
@@ -33,7 +38,7 @@ class AsyncPipeline:
     processor  its nets are cloned, so that it stays free for other use; what it has heard so far is not
                taken over.  Its switches apply to the rows submitted after they were set
     capacity   rows, and answers, that may wait; rounded up to a power of two
-    raises     ValueError for a capacity below 1
+    raises     ValueError for a capacity below 1; BackendUnavailableError for networks of Numba's engine, which need Python
     thread     every method [any Python thread]; the nets run on one daemon thread without the GIL
 
     Rows may be submitted before ``start``; nothing is answered until then.  Answers come in the order
@@ -44,6 +49,10 @@ class AsyncPipeline:
         networks = {}
         for slot in processor.slots:
             if slot.network is not None:
+                if slot.network.isa == "numba":
+                    raise BackendUnavailableError(
+                        "AsyncPipeline runs compiled networks on a thread without Python; Numba's are for MultiModelProcessor and load_network"
+                    )
                 networks[slot.name] = slot.network.clone()
                 networks[slot.name].reset()
         self.processor = processor

@@ -22,13 +22,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from kelly._rt.contract import DYNAMICS_IN, EMBEDDING, HARMONY_IN, MELODY_IN, N_MOOD, NET_NAMES, net_spec
 from kelly._rt.net.network import give_memory_back
-from kelly._rt.stream.rules import Rule, fill_rule_indices
 from kelly.errors import BackendUnavailableError, ModelError, ModelFormatError
 from kelly.nets.cache import cached_model
 from kelly.nets.catalog import check_place, check_spec
 from kelly.nets.json import Model
 from kelly.nets.load import check_arithmetic, network_from
 from kelly.nets.store import SearchPath, search_path
+
+try:
+    from kelly._rt.stream.rules import Rule, fill_rule_indices
+except ImportError as _error:  # load_network runs without them, under Numba
+    raise BackendUnavailableError(
+        f"the five nets' rules are not built ({_error}); run: python setup.py build_ext --inplace"
+    ) from _error
 
 Array = NDArray[np.float32]
 log = logging.getLogger("kelly.nets")

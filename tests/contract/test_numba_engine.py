@@ -110,3 +110,30 @@ except kelly.BackendUnavailableError as error:
     print("refused")
 """
     assert ask(code, KELLY_RT_BACKEND="numba") == ["refused"]
+
+
+def test_the_five_nets_run_under_numba_and_their_thread_says_why_not():
+    code = """
+import kelly
+five = kelly.MultiModelProcessor("models")
+print(len(set(five.run_full_pipeline([0.1] * 128).sources.values())), *[slot.network.isa for slot in five.slots if slot.network])
+try:
+    kelly.AsyncPipeline(five)
+except kelly.BackendUnavailableError as error:
+    print("refused" if "Numba" in str(error) else error)
+"""
+    assert ask(code, KELLY_RT_BACKEND="numba") == ["1", *["numba"] * 5, "refused"]
+
+
+@pytest.mark.parametrize(("name", "module"), [("MultiModelProcessor", "rules"), ("AsyncPipeline", "pipeline")])
+def test_what_needs_compiled_parts_names_them(name, module):
+    code = f"""
+import sys
+sys.modules["kelly._rt.stream.{module}"] = None
+import kelly
+try:
+    kelly.{name}
+except kelly.BackendUnavailableError as error:
+    print("refused" if "not built" in str(error) and "build_ext" in str(error) else error)
+"""
+    assert ask(code) == ["refused"]

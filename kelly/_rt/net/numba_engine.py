@@ -17,7 +17,7 @@ from kelly._rt.net.layers import COLUMNS
 from kelly.errors import BackendUnavailableError
 
 ARITHMETICS = ("eigen", "stl")
-PANEL = numba_kernels.TAIL
+PANEL = numba_kernels.FULL
 
 _block: Any = numba_kernels.block
 
@@ -44,8 +44,7 @@ class Network:
             if plan.arithmetic not in ARITHMETICS:
                 raise BackendUnavailableError(f"the Numba engine computes {', '.join(ARITHMETICS)}, not {plan.arithmetic}")
             self._plan, self._table = plan, np.ascontiguousarray(plan.table)
-            self._weights = np.empty(plan.weights_size + PANEL, np.float32)  # a panel's unused lanes are read
-            self._weights[plan.weights_size :] = 0
+            self._weights = np.zeros(plan.weights_size + PANEL, np.float32)  # a panel's unused lanes are read
             plan.pack(PANEL, self._weights[: plan.weights_size])
             self._work = np.zeros(plan.work_size, np.float32)
         self.in_size: int = self._plan.in_size

@@ -26,7 +26,7 @@ except ImportError as _error:
 
 jit: Callable[[F], F] = _numba.njit(nogil=True, error_model="numpy", cache=True)
 
-TAIL, LAST, PACKET = 16, 4, 4  # panel widths, of which 16 is also the full one here; lanes of the library's vectors
+FULL, TAIL, LAST, PACKET = 64, 16, 4, 4  # widths of the panels; lanes of the library's vectors
 
 OP, ACTIVATION, ORDER, ORDER_2, INPUTS, OUTPUTS, X, Y, W, W_2, B, H, C, Z = (COLUMNS.index(name) for name in (
     "op", "activation", "order", "order_2", "inputs", "outputs", "x", "y", "w", "w_2", "b", "h", "c", "z"))  # fmt: skip
@@ -94,16 +94,42 @@ def redux(w, at, stride, x, start, n):
 
 
 @jit
+def add_rows(w, at, width, x, start, n, sums):
+    """sums[FULL + j] += x[start + i] * w[at + i * width + j] over n inputs in order.
+
+    Four inputs at a time: each sum is loaded and stored once for four products, and LLVM takes the outputs side by side.
+    """
+    i = 0
+    while i + 4 <= n:
+        a, b, c, d = x[start + i], x[start + i + 1], x[start + i + 2], x[start + i + 3]
+        first = at + i * width
+        second, third, fourth = first + width, first + 2 * width, first + 3 * width
+        for j in range(width):
+            total = sums[FULL + j]
+            total += a * w[first + j]
+            total += b * w[second + j]
+            total += c * w[third + j]
+            total += d * w[fourth + j]
+            sums[FULL + j] = total
+        i += 4
+    while i < n:
+        value, first = x[start + i], at + i * width
+        for j in range(width):
+            sums[FULL + j] += value * w[first + j]
+        i += 1
+
+
+@jit
 def product(w, at, w_columns, skipped, x, start, columns, rows, order, inputs, bias, y, to, sums):
     """y[to : to + rows] = packed matrix times x[start : start + columns].
 
     w_columns  of a panel, of which the first ``skipped`` are left out
     inputs     where the first segment ends, ORDER segments only
     bias       where the sums start, an index of w; -1: from 0; started only
-    sums       float32 (32,), for this function's own use
+    sums       float32 (128,), for this function's own use
     """
     while rows > 0:
-        width = TAIL if rows > LAST else LAST
+        width = FULL if rows >= FULL else TAIL if rows > LAST else LAST
         used = min(width, rows)
         base = at + skipped * width
         if order == REDUX:
@@ -130,13 +156,10 @@ def product(w, at, w_columns, skipped, x, start, columns, rows, order, inputs, b
                 elif order == SEGMENTS:
                     end = inputs if k < inputs else max(columns - 1, k + 1) if k < columns - 1 else columns
                 for j in range(width):
-                    sums[TAIL + j] = ZERO
-                for i in range(k, end):
-                    value, row = x[start + i], base + i * width
-                    for j in range(width):
-                        sums[TAIL + j] += value * w[row + j]
+                    sums[FULL + j] = ZERO
+                add_rows(w, base + k * width, width, x, start + k, end - k, sums)
                 for j in range(width):
-                    sums[j] += sums[TAIL + j]
+                    sums[j] += sums[FULL + j]
                 k = end
             for j in range(used):
                 y[to + j] = sums[j]
