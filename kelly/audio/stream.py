@@ -42,7 +42,7 @@ class Streamed:
 
 def run_file(
     network: Any, audio: str | os.PathLike[str], out: str | os.PathLike[str], *, block: int = 128, controls: Sequence[float] = (),
-    add_input: bool = False, subtype: str = "FLOAT", progress: Callable[[int], None] | None = None,
+    add_input: bool = False, in_gain_db: float = 0.0, out_gain_db: float = 0.0, subtype: str = "FLOAT", progress: Callable[[int], None] | None = None,
 ) -> Streamed:
     """Every channel through a clone of its own, from reset.
 
@@ -50,6 +50,7 @@ def run_file(
     block      frames per call of ``process``
     controls   constant values of the inputs behind the first
     add_input  the output is the sound plus what the network answers, as some amplifier models are trained
+    in_gain_db, out_gain_db   of the sound before the network, and of the output
     subtype    of the WAV file, as libsndfile names it; FLOAT is not clipped
     progress   called with the frames done since it was called last
     raises     ModelShapeError for a network of other sizes, AudioFileError
@@ -61,6 +62,7 @@ def run_file(
             hint="give one --control for each input behind the first" if network.out_size == 1 else "",
         )
     source, target = Path(audio), Path(out)
+    gain, out_gain = (np.float32(10.0 ** (db / 20.0)) for db in (in_gain_db, out_gain_db))
     compute_ns = frames = 0
     peak = 0.0
     with open_sound(source) as file:
@@ -76,6 +78,7 @@ def run_file(
                 soundfile.SoundFile(place, "w", file.samplerate, file.channels, subtype=subtype, format="WAV") as result,
             ):
                 while len(sound := file.read(READ_FRAMES - READ_FRAMES % block or block, dtype="float32", always_2d=True)):
+                    sound *= gain
                     made = np.empty_like(sound)
                     for channel, net in enumerate(nets):
                         for at in range(0, len(sound), block):
@@ -87,6 +90,7 @@ def run_file(
                             made[at : at + n, channel] = answers[:n, 0]
                     if add_input:
                         made += sound
+                    made *= out_gain
                     peak = max(peak, float(np.abs(made).max()))
                     result.write(made)
                     frames += len(sound)

@@ -11,7 +11,8 @@ import kelly
 from kelly.audio.stream import run_file
 from kelly.cli.app import run
 from kelly.cli.bench import sort_out
-from kelly.errors import AudioFileError, ConfigError, ModelShapeError
+from kelly.errors import AudioFileError, ConfigError, ModelFormatError, ModelShapeError
+from kelly.nets.amplifier import Surroundings, surroundings
 from kelly.nets.json import read_model
 from kelly.nets.load import network_from
 from kelly.nets.sheet import inspect_file
@@ -146,6 +147,40 @@ def test_knobs_are_inputs_and_sizes_are_checked(tmp_path):
         run_file(network, tmp_path / "none.wav", tmp_path / "out.wav", controls=[0.5])
     with pytest.raises(AudioFileError):
         run_file(network, tmp_path / "in.wav", tmp_path / "nowhere" / "out.wav", controls=[0.5])
+
+
+PLAIN_AMP = {"in_shape": [None, None, 1], "layers": [{"type": "dense", "shape": [None, None, 1], "weights": [[[0.5]], [0.0]]}]}
+
+
+def test_gains_skip_and_rate_of_an_aidax_file_are_kept_to(tmp_path, capsys):
+    """y = (0.5 x g + x g) h with g = +6 dB and h = -20 dB; flags change each; another rate is warned of."""
+    about = {"in_skip": 1, "in_gain": 6.0, "out_gain": "-20", "metadata": {"name": "amp", "samplerate": "44100"}}
+    (tmp_path / "amp.aidax").write_text(json.dumps(PLAIN_AMP | about))
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, 3000).astype(np.float32)
+    soundfile.write(tmp_path / "x.wav", x, 48000, subtype="FLOAT")
+    how = ["run", str(tmp_path / "amp.aidax"), str(tmp_path / "x.wav"), "-o", str(tmp_path / "y.wav")]
+    g, h = 10 ** (6 / 20), 10 ** (-20 / 20)
+    for flags, wanted in (([], 1.5 * g * h), (["--no-add-input"], 0.5 * g * h), (["--in-gain", "0", "--out-gain", "0"], 1.5)):
+        assert run([*how, *flags]) == 0
+        assert "made for 44100 Hz" in capsys.readouterr().err
+        np.testing.assert_allclose(soundfile.read(tmp_path / "y.wav", dtype="float32")[0], x * np.float32(wanted), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "pointer"),
+    [("in_skip", 2, "/in_skip"), ("in_gain", "loud", "/in_gain"), ("out_gain", 1e9, "/out_gain"), ("samplerate", True, "/samplerate"),
+     ("metadata", {"samplerate": []}, "/metadata/samplerate")],
+)  # fmt: skip
+def test_surroundings_that_are_none_are_refused_with_their_place(key, value, pointer, tmp_path):
+    (tmp_path / "amp.aidax").write_text(json.dumps(PLAIN_AMP | {key: value}))
+    with pytest.raises(ModelFormatError) as caught:
+        surroundings(tmp_path / "amp.aidax")
+    assert caught.value.pointer == pointer
+
+
+def test_a_file_without_surroundings_changes_nothing(tmp_path):
+    (tmp_path / "amp.json").write_text(json.dumps(PLAIN_AMP))
+    assert surroundings(tmp_path / "amp.json") == Surroundings()
 
 
 def test_run_command_reports_times_of_real_time(tmp_path, capsys):
