@@ -61,7 +61,7 @@ def command(audio: str, output: str | None, sound: str | None, why: str | None, 
         take = open_take(audio, flag_values(flags))
         config = take.config
         check(config)
-        for remark in take.remarks:
+        for remark in take.commands.remarks:
             voice.warn(f"{audio}: {remark}; that is not repeated")
     else:
         config = settings(flags)

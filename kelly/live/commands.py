@@ -12,6 +12,7 @@ can repeat, such as a function added from Python.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,29 @@ from kelly.errors import TakeError
 HEAD = "tick,frame,kind,index,value,at,vector\n"
 UNREPEATABLE = ("reload",)  # what it loads lies elsewhere
 
-Script = NDArray[np.void]
-"""Records of ``receipt_dtype()``, by tick."""
+SILENCE = "silence"
+"""A row of its own: at ``frame`` every note was released, planned events up to frame ``at`` had been performed, and those up
+to serial ``value`` were dropped.  A panic does it, and a device that goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What was asked for in a take.
+
+    script    records of ``receipt_dtype()``, by tick
+    silences  int64 (N, 3), rows of ``Performer.silences``
+    remarks   sentences about what no command can repeat
+    """
+
+    script: NDArray[np.void]
+    silences: NDArray[np.int64]
+    remarks: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.script)
+
+
+NOTHING = Commands(np.zeros(0, receipt_dtype()), np.zeros((0, 3), np.int64))
 
 
 def command_row(frame: int, receipt: Any) -> str:
@@ -38,22 +60,31 @@ def command_row(frame: int, receipt: Any) -> str:
     return ",".join(map(str, cells)) + "\n"
 
 
-def read_commands(path: Path) -> tuple[Script, list[str]]:
-    """The commands of a take, and the sentences about what they can't repeat; nothing where there is no such file.
+def silence_row(before: int, at: int, serial: int) -> str:
+    """One line, for a row of ``Performer.silences``."""
+    return f"-1,{at},{SILENCE},0,{float(serial)!r},{before},\n"
+
+
+def read_commands(path: Path) -> Commands:
+    """The commands of a take; nothing where there is no such file.
 
     A last line that was cut off is left out.
 
     raises  TakeError, naming the line
     """
     if not path.is_file():
-        return np.zeros(0, receipt_dtype()), []
+        return NOTHING
     text = path.read_text(encoding="utf-8")
-    rows, remarks = [], []
+    rows, remarks, silences = [], [], []
     for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), 1):
         if line.startswith("#"):
             remarks.append(line[1:].strip())
         elif number > 1:
             try:
+                if line.split(",")[2] == SILENCE:
+                    _, frame, _, _, serial, before, _ = line.split(",")
+                    silences.append((int(before), int(frame), int(float(serial))))
+                    continue
                 row = _read(line)
             except (ValueError, IndexError) as error:
                 raise TakeError(f"{path}:{number}: no command: {error}") from None
@@ -62,7 +93,7 @@ def read_commands(path: Path) -> tuple[Script, list[str]]:
     script = np.array(rows, receipt_dtype())
     if np.any(np.diff(script["tick"]) < 0):
         raise TakeError(f"{path}: its commands are not in the order of their ticks")
-    return script, remarks
+    return Commands(script, np.array(silences, np.int64).reshape(-1, 3), tuple(remarks))
 
 
 def _read(line: str) -> Any:

@@ -17,7 +17,7 @@ from kelly.errors import MidiFileError
 from kelly.generate.imagined import SAMPLE_RATE_HZ
 from kelly.generate.settings import Part
 from kelly.generate.why import Reason
-from kelly.live.commands import Script
+from kelly.live.commands import Commands
 from kelly.live.compose import compose_intent, from_file, length
 from kelly.live.intent import intent_of
 from kelly.live.players import conductor_settings
@@ -80,7 +80,7 @@ def explained(path: str | os.PathLike[str], config: Config) -> Explained:
     return Explained("piece", piece.parts, piece.reasons, again, notes == place.read_bytes())
 
 
-def _played(kind: str, sound: Path, config: Config, commands: Script | None) -> Explained:
+def _played(kind: str, sound: Path, config: Config, commands: Commands | None) -> Explained:
     def again(without: frozenset[str]) -> Sequence[Reason]:
         channel = None if config.audio.channel is None else config.audio.channel - 1
         source = FileSource(sound, channel, realtime=False, tail_s=config.audio.tail_s)

@@ -12,7 +12,7 @@ from kelly.audio.sources import FileSource
 from kelly.config import Config, load_config
 from kelly.errors import DataError
 from kelly.generate.why import Reason
-from kelly.live.commands import Script
+from kelly.live.commands import Commands
 from kelly.live.session import Session
 from kelly.midi.sinks import FileSink
 from kelly.whole import whole
@@ -43,7 +43,7 @@ def render_config(
     config: Config,
     *,
     progress: Callable[[float], None] | None = None,
-    commands: Script | None = None,
+    commands: Commands | None = None,
     hooks: Sequence[Hook] = (),
     why: Path_ | None = None,
 ) -> dict[str, Any]:

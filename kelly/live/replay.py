@@ -12,7 +12,7 @@ from typing import Any
 from kelly._rt.hooks import Hook
 from kelly.config import Config, load_config
 from kelly.errors import TakeError
-from kelly.live.commands import Script, read_commands
+from kelly.live.commands import Commands, read_commands
 from kelly.live.render import render_config
 from kelly.live.take import COMMANDS, MIDI, SETTINGS, WAV
 
@@ -22,13 +22,11 @@ class Take:
     """A take on the disk, read.
 
     commands  see kelly.live.commands
-    remarks   what happened that no command can repeat
     """
 
     folder: Path
     config: Config
-    commands: Script
-    remarks: tuple[str, ...]
+    commands: Commands
 
     @property
     def sound(self) -> Path:
@@ -54,8 +52,7 @@ def open_take(folder: str | os.PathLike[str], flags: Mapping[str, Any] = Mapping
     place = Path(folder)
     if not is_take(place):
         raise TakeError(f"{place}: no take: expected {WAV} and {SETTINGS} in it")
-    script, remarks = read_commands(place / COMMANDS)
-    return Take(place, load_config(place / SETTINGS, flags, alone=True), script, tuple(remarks))
+    return Take(place, load_config(place / SETTINGS, flags, alone=True), read_commands(place / COMMANDS))
 
 
 def render_take(

@@ -44,7 +44,7 @@ from kelly.errors import (
 from kelly.generate.conductor import Conductor
 from kelly.generate.settings import ConductorSettings, part_row
 from kelly.generate.why import Reason
-from kelly.live.commands import Script
+from kelly.live.commands import Commands
 from kelly.live.engines import conductor_engines
 from kelly.live.intent import constrained, intent_of
 from kelly.live.keyboard import open_keyboard
@@ -96,9 +96,9 @@ class Session:
 
     def __init__(
         self, config: Config, *, source: Source | None = None, sink: Sink | None = None, realtime: bool = True,
-        commands: Script | None = None, without: frozenset[str] = frozenset(),
+        commands: Commands | None = None, without: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
-        self._intent, self._script = intent_of(config), commands
+        self._intent, self._replayed = intent_of(config), commands
         config = constrained(config, self._intent)
         self.config, self.realtime, self.notices = config, realtime, []
         if self._intent is not None:
@@ -187,12 +187,14 @@ class Session:
             path_bars=0.0 if self._intent is None else self._intent.bars,
             tape=self.take.tape if self.take is not None else None,
             controls=[getattr(config.controls, name) for name in NAMES],
-            script=self._script,
+            script=self._replayed.script if self._replayed is not None else None,
         )
         if self.take is not None:
             self.take.torn = lambda: self._worker.torn
+            self.take.silences = lambda since: self._performer.silences(since)
         self._performer = Performer(
-            self._events, self._out, strikes, capture if self.realtime else None, early_s=config.engine.latency_ms / 1000.0
+            self._events, self._out, strikes, capture if self.realtime else None, early_s=config.engine.latency_ms / 1000.0,
+            script=self._replayed.silences if self._replayed is not None and not self.realtime else None,
         )
         if self.realtime and isinstance(self.sink, NativeSink):
             self._performer.play_to(self.sink.port)
@@ -384,7 +386,7 @@ class Session:
                 self._tell_breaks()
                 if not ending and self._conductor.over(int(tick["frame"])):
                     ending = True
-                    if self._script is None:  # a take ends where its sound does
+                    if self._replayed is None:  # a take ends where its sound does
                         self.source.finish()
                 if tick["end"]:
                     self._push(self._conductor.finish())

@@ -36,7 +36,7 @@ from kelly.audio.wav import WavWriter
 from kelly.config import AudioConfig, Config, OscConfig, RecordConfig, to_toml
 from kelly.errors import MidiFileError, TakeError
 from kelly.generate.why import Reason
-from kelly.live.commands import HEAD, command_row
+from kelly.live.commands import HEAD, command_row, silence_row
 from kelly.midi.sinks import Events, Score, released
 from kelly.midi.smf import write_smf
 from kelly.music.chord import Chord
@@ -79,6 +79,8 @@ class Recorder:
         self.failure: str | None = None
         self.disk_full = False
         self.torn: Callable[[], bool] = lambda: False
+        self.silences: Callable[[int], list[tuple[int, int, int]]] = lambda since: []
+        self._silenced = 0
         try:
             self.folder = _new_folder(Path(folder), time.localtime())
             settings = to_toml(_own_settings(config, score(), end_s))
@@ -200,6 +202,9 @@ class Recorder:
                 self._logs[WHY].write("".join(reason.line() + "\n" for reason in reasons))
 
     def _flush_commands(self) -> None:
+        rows = self.silences(self._silenced)
+        self._silenced += len(rows)
+        self._commands.extend(silence_row(*row) for row in rows)
         while self._commands:
             row = self._commands.popleft()
             if self.failure is None:

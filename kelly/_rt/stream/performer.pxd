@@ -7,6 +7,16 @@ from kelly._rt.stream.native_midi cimport kelly_port
 from kelly._rt.stream.ring cimport kelly_cell, kelly_ring
 
 
+cdef enum:
+    N_SILENCES = 64
+
+
+cdef struct silence_t:
+    int64_t before                  # planned events up to this frame had been performed
+    int64_t at                      # where every note was released
+    int64_t serial                  # planned events up to this serial were dropped
+
+
 cdef struct performer_t:
     kelly_ring* inputs[2]           # planned events, reflex events
     kelly_ring* out                 # what goes to the sink
@@ -24,6 +34,11 @@ cdef struct performer_t:
     int64_t now_ns                  # when `now` was read
     int64_t last_event_frame
     int64_t early_frames            # planned events leave so much before their frame; their heap times are those
+    int64_t performed_to            # planned events up to this frame, as the conductor counts, have been performed
+    int64_t newest_serial           # of the planned events that came in
+    silence_t silences[N_SILENCES]  # the newest panics
+    const silence_t* script         # panics of a recording that have still to come; offline
+    int64_t script_left
     int64_t slack_frames            # an event is late beyond this
     int64_t stale_frames            # a strike is dropped beyond this; 0: never
     kelly_cell progress             # every event before this frame has been handed over [conductor]
@@ -37,6 +52,7 @@ cdef struct performer_t:
     kelly_cell late
     kelly_cell stale                # strikes that came too late to be played
     kelly_cell panics
+    kelly_cell silenced             # rows of silences ever written
     kelly_cell open_notes
     histogram_t lateness            # ns behind the event's frame when handed to the sink; planned events
     histogram_t reflex              # the same for the reflex voice
@@ -51,4 +67,5 @@ cdef class Performer:
     cdef readonly object inputs     # kept alive: the loop holds their C pointers
     cdef readonly object out
     cdef readonly object capture
+    cdef readonly object script     # kept alive, as the rings
     cdef list ports                 # every native port ever given: the loop may still hold the newest but one

@@ -23,6 +23,8 @@ from kelly._rt.stream.ring cimport (
     kelly_ring_skip, kelly_ring_write, kelly_set, kelly_sleep_ns, kelly_take,
 )
 
+import numpy as np
+
 from kelly._rt.layout import dtype
 
 cdef enum:
@@ -230,6 +232,30 @@ cdef void forget_strikes(performer_t* p) noexcept nogil:
     p.size = 0
 
 
+cdef void forget_planned(performer_t* p, const silence_t* s) noexcept nogil:
+    """Drop what a panic of a recording dropped: what was planned by then, and reflexes before it."""
+    cdef int32_t i, n = p.size
+    cdef event_t e
+    p.size = 0
+    for i in range(n):
+        e = p.heap[i]                                       # pushed again at or before its place: none is overwritten unread
+        if (e.frame > s.at) if e.part == REFLEX else (e.serial > s.serial):
+            heap_push(p, &e)
+
+
+cdef bint silence_again(performer_t* p, int64_t now) noexcept nogil:
+    """The next panic of a recording, where everything before it has been performed; False while it is not due."""
+    if p.script_left == 0 or now < p.script.at or (p.size and p.heap[0].frame <= p.script.before):
+        return False
+    if kelly_ring_room(p.out) < 16 * 130:
+        return False
+    forget_planned(p, p.script)
+    silence(p, p.script.at)
+    p.script += 1
+    p.script_left -= 1
+    return True
+
+
 cdef bint take_in(performer_t* p, int64_t now) noexcept nogil:
     """Rings -> heap, as far as there is room; True if anything came.
 
@@ -247,6 +273,7 @@ cdef bint take_in(performer_t* p, int64_t now) noexcept nogil:
             waiting -= 1
             if e.part != REFLEX:
                 e.frame -= p.early_frames
+                p.newest_serial = max(p.newest_serial, e.serial)
             if p.capture != NULL and e.part != REFLEX and rank(&e) != 1 and e.frame + p.slack_frames < now:
                 kelly_add(&p.late, 1)
             heap_push(p, &e)
@@ -265,7 +292,8 @@ cdef bint waiting(performer_t* p) noexcept nogil:
 
 cdef void perform(performer_t* p) noexcept nogil:
     """[performer] until stop or finish."""
-    cdef int64_t now, behind
+    cdef int64_t now, behind, limit
+    cdef uint64_t place
     cdef event_t* e
     cdef bint stopping = False, finishing = False, panicking = False, moved
     while True:
@@ -286,10 +314,18 @@ cdef void perform(performer_t* p) noexcept nogil:
             while take_in(p, now) or p.size:            # more may wait than the heap holds
                 forget_strikes(p)
             if silence(p, now if now < INT64_MAX else p.last_event_frame):
+                if panicking and not stopping:
+                    place = <uint64_t>kelly_get(&p.silenced) % N_SILENCES
+                    p.silences[place].before, p.silences[place].at = p.performed_to, now
+                    p.silences[place].serial = p.newest_serial
+                    kelly_add(&p.silenced, 1)
                 panicking = False
                 if stopping:
                     break
-        while p.size and p.heap[0].frame - head_start(p) <= now:
+        limit = now + head_start(p)
+        if p.script_left > 0:
+            limit = min(limit, p.script.before)
+        while p.size and p.heap[0].frame <= limit:
             e = &p.heap[0]
             if p.stale_frames and rank(e) == 2 and now - e.frame > p.stale_frames:
                 kelly_add(&p.stale, 1)                      # after an overload or a hole nobody wants to hear the past
@@ -304,6 +340,10 @@ cdef void perform(performer_t* p) noexcept nogil:
             p.last_event_frame = e.frame
             heap_pop(p)
             moved = True
+        if p.capture != NULL and not (p.size and p.heap[0].frame <= limit):
+            p.performed_to = limit + p.early_frames
+        if silence_again(p, now):
+            continue
         if finishing and not waiting(p):
             if silence(p, now if now < INT64_MAX else p.last_event_frame):
                 break
@@ -322,12 +362,14 @@ cdef class Performer:
     capacity   events that may be planned ahead; beyond that they wait in their ring
     early_s    with a capture: planned events leave so much before their frame, for the way from the player's
                instrument to here and from here to the listener's ear takes that long
+    script     without a capture: int64 (N, 3), rows of ``silences`` of a recording, by frame: silence falls again where it fell
     raises     ValueError for a ring of something else than events, or one that is too small
     thread     [main] constructs; ``run`` belongs to one thread of its own
     """
 
     def __cinit__(self, Ring planned not None, Ring out not None, Ring reflex=None, Capture capture=None,
-                  int capacity=16384, double early_s=0.0):
+                  int capacity=16384, double early_s=0.0, script=None):
+        cdef const int64_t[:, ::1] rows
         for ring in (planned, out, reflex):
             if ring is not None and ring.dtype != dtype("event"):
                 raise ValueError(f"expected a ring of events, found {ring.dtype}")
@@ -354,6 +396,13 @@ cdef class Performer:
             self.state.slack_frames = <int64_t>(capture.capture.sample_rate_hz * 0.001)
             if not capture.lossless:
                 self.state.stale_frames = <int64_t>(capture.capture.sample_rate_hz * STALE_S)
+
+        elif script is not None and len(script):
+            self.script = np.ascontiguousarray(script, np.int64)
+            if self.script.ndim != 2 or self.script.shape[1] != 3:
+                raise ValueError(f"a script is (N, 3) numbers, found {self.script.shape}")
+            rows = self.script
+            self.state.script, self.state.script_left = <const silence_t*>&rows[0, 0], len(self.script)
 
     def __dealloc__(self):
         if self.state != NULL:
@@ -383,6 +432,17 @@ cdef class Performer:
     def panic(self):
         """All notes off now; what was planned is dropped.  [any]"""
         kelly_set(&self.state.panic, 1)
+
+    def silences(self, int64_t since=0):
+        """The panics so far from number ``since`` on, the newest 64 at most: rows of (frame up to which planned events had
+        been performed, frame at which every note was released, serial up to which planned events were dropped).  [any]"""
+        cdef int64_t n = kelly_get(&self.state.silenced), i
+        cdef silence_t* s
+        rows = []
+        for i in range(max(since, n - N_SILENCES), n):
+            s = &self.state.silences[i % N_SILENCES]
+            rows.append((s.before, s.at, s.serial))
+        return rows
 
     def repeat_settings(self):
         """Tell a native port's new listener every program and controller again.  [any]"""
