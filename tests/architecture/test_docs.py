@@ -99,3 +99,14 @@ def test_readme_lists_the_exit_codes():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for code, meaning in EXIT_CODES:
         assert re.search(rf"\| {code} \| {re.escape(meaning)}", text), (code, meaning)
+
+
+def test_the_table_of_speeds_is_what_its_command_wrote():
+    """Rows, headings, machine, commit and every figure stand so in the benchmarks' history."""
+    from benchmarks import table
+
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = page[page.index(table.BEGIN) : page.index(table.END) + len(table.END)]
+    assert shown in [table.table(row) for row in table.recorded()]
+    assert all(set(row["p50"]) == {*table.KELLY, *table.PEERS, "floor"} for row in table.recorded()[-1:])
+    assert table.COMMAND in shown

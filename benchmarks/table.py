@@ -1,0 +1,94 @@
+"""The README's table of speeds: measured, recorded in the history and written into the page by one command.
+
+    python -m benchmarks.table
+
+One call of each of the five nets from Python, all rows in turns in one process on one thread; the median of the calls
+that were not interrupted.  Figures of other machines differ; the ratios differ less.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import threadpoolctl
+
+from benchmarks.ratio import HISTORY, interleaved, processor, record
+from kelly import backend
+from kelly._rt.contract import NETS
+from kelly.nets.json import Model
+from kelly.nets.timing import peer
+from tests.nets import golden_specs, network
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+COMMAND = "python -m benchmarks.table"
+BENCHMARK = "readme"
+BEGIN, END = f"<!-- written by {COMMAND} -->", "<!-- end -->"
+HEADINGS = ("five nets, one call each", "median us", "times kelly's `eigen`")
+KELLY = {
+    "eigen": "kelly `eigen`, the default", "stl": "kelly `stl`", "xsimd": "kelly `xsimd`", "fast": "kelly `fast`",
+    "int16": "kelly `int16`", "int8": "kelly `int8`",
+}  # fmt: skip
+PEERS = {"numpy": "NumPy, whole layers", "torch": "PyTorch eager", "onnxruntime": "ONNX Runtime"}
+FLOOR = "reading the float32 weights once"
+ROUNDS = 300
+
+
+def candidates() -> dict[str, object]:
+    """Row -> one pass over the five nets."""
+    rng, calls = np.random.default_rng(1), {}
+    specs = {net.name: golden_specs(net.name) for net in NETS}
+    x = {name: rng.normal(0, 1, layers[0].in_size).astype(np.float32) for name, layers in specs.items()}
+
+    def all_of(steps):
+        def run():
+            for step in steps:
+                step()
+
+        return run
+
+    for arithmetic in KELLY:
+        nets = [(network(layers, arithmetic), x[name], np.empty(layers[-1].out_size, np.float32)) for name, layers in specs.items()]
+        calls[arithmetic] = all_of([lambda net=net, a=a, b=b: net.process(a, b) for net, a, b in nets])
+        if arithmetic == "eigen":
+            calls["floor"] = all_of([net.read_weights for net, _, _ in nets])
+    for kind in PEERS:
+        models = [(Model(layers[0].in_size, tuple(layers), {}, None, ""), x[name]) for name, layers in specs.items()]
+        calls[kind] = all_of([peer(kind, model, row) for model, row in models])
+    return calls
+
+
+def table(row: dict) -> str:
+    """A row of the history as Markdown, with who measured it and how."""
+    times = row["p50"]
+    names = {**KELLY, **PEERS, "floor": FLOOR}
+    lines = [f"| {' | '.join(HEADINGS)} |", "|---|---|---|"]
+    for key in sorted(times, key=times.get):
+        lines.append(f"| {names[key]} | {times[key] / 1e3:.1f} | {times[key] / times['eigen']:.2f} |")
+    about = f"`{COMMAND}` on one core of an {row['machine']}, {row['engine']}, {row['date']}, commit {row['commit']}."
+    return "\n".join([BEGIN, about, "", *lines, END])
+
+
+def recorded() -> list[dict]:
+    """The rows of this benchmark in the history, oldest first."""
+    rows = [json.loads(line) for line in HISTORY.read_text(encoding="utf-8").splitlines()]
+    return [row for row in rows if row["benchmark"] == BENCHMARK]
+
+
+def main() -> int:
+    with threadpoolctl.threadpool_limits(1):
+        times = interleaved(candidates(), rounds=ROUNDS)
+    record(BENCHMARK, times)
+    page = README.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    _, _, behind = rest.partition(END)
+    text = table(recorded()[-1])
+    README.write_text(before + text + behind, encoding="utf-8")
+    print(f"{processor()}, {backend()}\n{text}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
