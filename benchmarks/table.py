@@ -65,8 +65,7 @@ def table(row: dict) -> str:
     times = row["p50"]
     names = {**KELLY, **PEERS, "floor": FLOOR}
     lines = [f"| {' | '.join(HEADINGS)} |", "|---|---|---|"]
-    for key in sorted(times, key=times.get):
-        lines.append(f"| {names[key]} | {times[key] / 1e3:.1f} | {times[key] / times['eigen']:.2f} |")
+    lines += [f"| {names[key]} | {times[key] / 1e3:.1f} | {times[key] / times['eigen']:.2f} |" for key in sorted(times, key=times.get)]
     about = f"`{COMMAND}` on one core of an {row['machine']}, {row['engine']}, {row['date']}, commit {row['commit']}."
     return "\n".join([BEGIN, about, "", *lines, END])
 
