@@ -15,16 +15,20 @@ BRIGHT, ACCORDION, ORGAN, JAZZ, HARP, VOICE, CELLO, CLARINET, TRUMPET = 1, 21, 1
 
 @dataclass(frozen=True)
 class Row:
-    """One take of a set; ``kind`` is the line of the table it counts in, ``make`` builds it when it is needed."""
+    """One take of a set; ``kind`` is the line of the table it counts in, ``make`` builds it when it is needed.
+
+    fast  whether the fast lane hears it
+    """
 
     kind: str
     make: Callable[[], Take]
+    fast: bool = False
 
 
-def _song(kind, style, text, key, shift, bpm, programs, font="FluidR3", seconds=36.0, beats_per_bar=4, ternary=False, pickup=0, melody=False, seed=0, **how) -> Row:
+def _song(kind, style, text, key, shift, bpm, programs, font="FluidR3", seconds=36.0, beats_per_bar=4, ternary=False, pickup=0, melody=False, seed=0, fast=False, **how) -> Row:
     n_beats = int(seconds * bpm / 60.0) // beats_per_bar * beats_per_bar
     score = partial(progression, style, text, key, shift, n_beats, beats_per_bar, ternary, pickup, melody, seed)
-    return Row(kind, lambda: Take(score(), bpm, programs, font, **how))
+    return Row(kind, lambda: Take(score(), bpm, programs, font, **how), fast)
 
 
 def _page(kind, score: Callable[[], Score], bpm, programs, font="FluidR3", **how) -> Row:
@@ -39,7 +43,7 @@ TUNING = (
     _song("chords", "block", "C | F | G | C", MAJOR, 5, 60, (PIANO,)),
     _song("chords", "pop", "C | Am | Dm | G7", MAJOR, 5, 92, (PIANO, 33)),
     _song("chords", "pop", "C G | Am Em | F C | F G", MAJOR, 10, 76, (PIANO, 33)),
-    _song("chords", "pop", "Am | F | C | G", MINOR, 4, 118, (PIANO, 33)),
+    _song("chords", "pop", "Am | F | C | G", MINOR, 4, 118, (PIANO, 33), fast=True),
     _song("chords", "pop", "Am | F | C | G", MINOR, 0, 66, (PIANO, 33), melody=True),
     _song("chords", "pop", "Am | Dm | G | C | F | Dm | E7 | Am", MINOR, 8, 176, (PIANO, 33)),
     _song("chords", "arpeggio", POP, MAJOR, 9, 110, (NYLON,)),
@@ -57,7 +61,7 @@ TUNING = (
     _song("band", "band", "Am | F | C | G", MINOR, 2, 98, (PIANO, 33, FLUTE)),
     _song("band", "band", "Am | Dm | G | C | F | Dm | E7 | Am", MINOR, 5, 160, (PIANO, 33, FLUTE), melody=True),
     _song("band", "band", "C | Am | F | G", MAJOR, 6, 66, (PIANO, 33, FLUTE), melody=True),
-    _song("band", "band", "Am | F | C | G", MINOR, 9, 72, (STEEL, 33, FLUTE)),
+    _song("band", "band", "Am | F | C | G", MINOR, 9, 72, (STEEL, 33, FLUTE), fast=True),
     _song("pickup", "block", POP, MAJOR, 1, 104, (PIANO,), pickup=1),
     _song("pickup", "pop", "Am | Dm | E | Am", MINOR, 4, 88, (PIANO, 33), pickup=2, melody=True),
     _song("pickup", "band", "C | Am | F | G", MAJOR, 3, 126, (PIANO, 33, FLUTE), pickup=3, melody=True),
@@ -79,11 +83,11 @@ TUNING = (
     _song("elsewhere", "strum", "Dm | G7 | C | Am", MAJOR, 4, 112, (STEEL,)),
     _song("elsewhere", "band", "Dm | Am | E7 | Am", MINOR, 11, 104, (PIANO, 33, FLUTE), melody=True, seed=7),
     _song("elsewhere", "block", "F | C | G | C", MAJOR, 9, 88, (PIANO,)),
-    _song("3/4", "oompah", "C | G | Am | F", MAJOR, 2, 126, (PIANO, 33), beats_per_bar=3, melody=True),
+    _song("3/4", "oompah", "C | G | Am | F", MAJOR, 2, 126, (PIANO, 33), beats_per_bar=3, melody=True, fast=True),
     _song("3/4", "arpeggio", "Am | Dm | E | Am", MINOR, 5, 96, (NYLON,), beats_per_bar=3),
     _song("3/4", "band", "C | F | G | C", MAJOR, 9, 150, (PIANO, 33, FLUTE), beats_per_bar=3, melody=True),
     _song("6/8", "arpeggio", "Am | F | C | G", MINOR, 0, 66, (PIANO,), beats_per_bar=2, ternary=True),
-    _song("6/8", "strum", "C | F | G | C", MAJOR, 7, 96, (STEEL,), beats_per_bar=2, ternary=True),
+    _song("6/8", "strum", "C | F | G | C", MAJOR, 7, 96, (STEEL,), beats_per_bar=2, ternary=True, fast=True),
     _song("6/8", "band", "C | Am | F | G", MAJOR, 3, 80, (PIANO, 33, FLUTE), beats_per_bar=2, ternary=True, melody=True),
     _page("tune", partial(tune, "PoppyLeafHornpipe.abc"), 120, (VIOLIN,)),
     _page("tune", partial(tune, "BrokenSixpenceReel.abc"), 90, (FLUTE,)),

@@ -95,6 +95,17 @@ def test_key_of_a_loop_is_found_in_eight_seconds(shift):
         assert (late["key_mode"] == mode).all()
 
 
+@pytest.mark.parametrize("shift", [0, 5, 10])
+def test_a_loop_of_the_minor_is_not_taken_for_its_relative(shift):
+    """Am F C G begins on its tonic and has the natural seventh: A minor; G F C C, in the same scale, is C major."""
+    for chords, tonic, mode in ((((9, 1), (5, 0), (0, 0), (7, 0)), 9, -1), (((7, 0), (5, 0), (0, 0), (0, 0)), 0, 1)):
+        moved = tuple(((root + shift) % 12, quality) for root, quality in chords)
+        late = Tracker(RATE).run(played(np.arange(0.5, 24.5, 0.5), 24.5, bars_of(moved, 120)))
+        late = late[late["frame"] > 8.5 * RATE]
+        assert (late["key_tonic"] == (tonic + shift) % 12).all()
+        assert (late["key_mode"] == mode).all()
+
+
 def test_key_change_is_followed_after_hysteresis():
     """Twenty seconds of C, then E: the key follows, once."""
     chords = POP * 3

@@ -43,7 +43,7 @@ cdef struct key_state:
     double played_s, held_s, confidence
     double chords[N_CHORDS]
     double chord_cost[24]
-    int tonic, mode, candidate, first_root
+    int tonic, mode, candidate, first_root, first_mode
 
 
 cdef struct pulse_state:

@@ -8,12 +8,16 @@ cdef double[24] KEY_PROFILES = [
     0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400,
     0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330,
 ]
+# Songs in minor mostly have the natural seventh: the same profile with the two sevenths changed over.
+cdef double[12] KEY_NATURAL = [0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.330, 0.133]
 cdef double KEY_FIRST_S = 1.5  # of playing, before the first key is named
 cdef double KEY_HYSTERESIS_S = 2.0
 cdef double KEY_MARGIN = 0.08  # of the score, that a new key must lead by
-cdef double KEY_CHORD_WEIGHT = 0.15
+cdef double KEY_CHORD_WEIGHT = 0.25
+cdef double KEY_FIRST_MODE = 0.08
+cdef int[7] FIRST_MODE = [1, -1, 1, -1, -1, 0, 0]
 cdef double KEY_CHORD_MEMORY = 0.97  # per beat
-cdef double KEY_FIRST_BONUS = 0.1
+cdef double KEY_FIRST_BONUS = 0.16  # for the root of the first chord, and so much more for its third
 
 
 cdef void key_clear(key_state* s) noexcept nogil:
@@ -70,7 +74,7 @@ cdef void key_chord(key_state* s, int chord) noexcept nogil:
     cdef int i, c
     cdef double total = 0.0
     if s.first_root < 0:
-        s.first_root = chord % 12
+        s.first_root, s.first_mode = chord % 12, FIRST_MODE[chord // 12]
     for c in range(N_CHORDS):
         s.chords[c] *= KEY_CHORD_MEMORY
     s.chords[chord] += 1.0
@@ -85,8 +89,12 @@ cdef void key_chord(key_state* s, int chord) noexcept nogil:
 
 cdef double key_score(const key_state* s, int i) noexcept nogil:
     # Correlation of the chroma, less what the chords cost in that key; people like to begin on the tonic.
-    return (key_correlation(s.long_term, i % 12, KEY_PROFILES + 12 * (i // 12))
-            - KEY_CHORD_WEIGHT * s.chord_cost[i] + (KEY_FIRST_BONUS if i % 12 == s.first_root else 0.0))
+    cdef double fit = key_correlation(s.long_term, i % 12, KEY_PROFILES + 12 * (i // 12))
+    if i >= 12:
+        fit = max(fit, key_correlation(s.long_term, i % 12, KEY_NATURAL))
+    if i % 12 == s.first_root:
+        fit += KEY_FIRST_BONUS + (KEY_FIRST_MODE if s.first_mode == (1 if i < 12 else -1) else 0.0)
+    return fit - KEY_CHORD_WEIGHT * s.chord_cost[i]
 
 
 cdef void key_tick(key_state* s, int open, double silence_s, tick_t* out) noexcept nogil:

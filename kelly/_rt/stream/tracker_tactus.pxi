@@ -88,13 +88,14 @@ cdef double tactus_tempo(double bpm) noexcept nogil:
 cdef double tactus_share(const double* v, int n) noexcept nogil:
     # Of what lies at the strongest place and half the cycle away, how much at the strongest; less than clear: near 3/4
     cdef int i, best = 0
-    cdef double total = 1e-9, share, weight
+    cdef double total = 1e-9, both, share, weight
     for i in range(n):
         total += v[i]
         if v[i] > v[best]:
             best = i
-    share = v[best] / (v[best] + v[(best + n // 2) % n] + 1e-9)
-    weight = clamp((v[best] * n / total - 1.5) / 1.5, 0.0, 1.0) * clamp(TACTUS_CHANGES * (total - 0.15), 0.0, 1.0)
+    both = v[best] + v[(best + n // 2) % n]
+    share = v[best] / (both + 1e-9)
+    weight = clamp(both * n / total - 2.0, 0.0, 1.0) * clamp(TACTUS_CHANGES * (total - 0.15), 0.0, 1.0)
     return 0.75 + weight * (share - 0.75)
 
 
