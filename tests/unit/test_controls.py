@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soundfile
 
 from kelly._rt.contract import EMBEDDING, NET_NAMES
 from kelly._rt.layout import COMMAND_KINDS, N_SLOTS, SLOTS, SLOTS_CONTROLS, dtype
@@ -13,6 +14,7 @@ from kelly.errors import ConfigError
 from kelly.generate.conductor import Conductor
 from kelly.generate.settings import ConductorSettings
 from kelly.live.engines import BLENDS, SwitchedEngine
+from kelly.live.render import render_config
 from kelly.midi.inputs import ACTIONS
 from kelly.music.controls import NAMES, NEUTRAL, RANGES, Controls, from_midi, read_controls
 from tests.random_nets import random_network
@@ -212,3 +214,13 @@ def test_controls_are_settings_and_flags():
 def test_a_control_that_cannot_be_set_is_refused_in_words(pair):
     with pytest.raises(ConfigError, match=r"did you mean 'density'|expected NAME=VALUE"):
         turned([pair])
+
+
+def test_without_blend_the_band_plays_what_it_plays_without_nets(tmp_path):
+    """Byte for byte, through a whole session; with it, something else."""
+    soundfile.write(tmp_path / "in.wav", chords(6), 16000, subtype="FLOAT")
+    files = {}
+    for name, settings in {"nets": {}, "no blend": {"blend": "0"}, "no nets": {"disable": NET_NAMES}}.items():
+        render_config(tmp_path / "in.wav", tmp_path / "out.mid", load_config(flags={"key": "C", "tempo": "120", **settings}, env={}))
+        files[name] = (tmp_path / "out.mid").read_bytes()
+    assert files["no blend"] == files["no nets"] != files["nets"]
