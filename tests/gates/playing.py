@@ -222,12 +222,15 @@ def notes_in_silence(played: Played, stopped_s: float, bar_s: float) -> int:
 
 
 def ends_at_home(played: Played, take: Take) -> float:
-    """1 where the last chord and the last bass note are the player's tonic, else 0; NaN without a key or a chord."""
+    """1 where the last chord and the last bass note are the tonic, else 0; NaN without a key or a chord.
+
+    Of the key that kelly believes in at the end: whether that is the player's is another question (``in_key``).
+    """
     chords = [reason for reason in played.reasons if reason.part == CHORDS]
     bass = [reason for reason in played.reasons if reason.part == BASS]
-    if take.score.key is None or not chords or not bass:
+    if take.score.key is None or not chords or not bass or not chords[-1].mode:
         return float("nan")
-    tonic, mode = take.score.key
+    tonic, mode = chords[-1].tonic, chords[-1].mode
     triad = {tonic, (tonic + (4 if mode > 0 else 3)) % 12, (tonic + 7) % 12}
     last = {reason.pitch % 12 for reason in chords if reason.frame > chords[-1].frame - RATE // 10}
     return float(last <= triad and bass[-1].pitch % 12 == tonic)

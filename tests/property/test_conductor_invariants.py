@@ -11,7 +11,9 @@ from kelly.generate.conductor import Conductor
 from kelly.generate.ledger import Ledger
 from kelly.generate.moment import allowed_classes
 from kelly.generate.settings import PARTS, ConductorSettings
-from kelly.music.chord import Chord
+from kelly.music.breaks import BREAK_NAMES, BREAKS, Wanted
+from kelly.music.chord import MAJ, MIN, Chord
+from kelly.music.scale import Key
 from tests.synthetic import TICK, conduct, engines, notes_of, ticks
 
 ENGINES = engines()
@@ -43,12 +45,46 @@ def test_promises_beside_a_steady_player(seed, rate, chords, tonic, mode, pause,
     events = conduct(Conductor(rate, ConductorSettings(seed=seed), ENGINES), stream)
     assert (np.diff(events["frame"]) >= 0).all()
     assert (np.diff(events["serial"]) > 0).all()
-    belonging = set().union(*(allowed_classes(tonic, mode, Chord(*chord)) for chord in chords))
+    belonging = set(Key(tonic, mode).allowed()).union(*(allowed_classes(tonic, mode, Chord(*chord)) for chord in chords))
     for channel, pitch, velocity, on, off in notes_of(events):
         assert 1 <= velocity <= 127
         assert pitch in RANGES[channel]
         assert off > on
         assert channel == 10 or pitch % 12 in belonging
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    beats_per_bar=st.integers(2, 7),
+    tonic=st.integers(0, 11),
+    mode=st.sampled_from([-1, 1]),
+    mood=st.tuples(*[st.floats(-1, 1)] * 3),
+    level=st.floats(0, 1),
+    notes_per_s=st.floats(0, 6),
+    seed=st.integers(0, 2**31),
+    wanted=st.sampled_from(BREAK_NAMES),
+    asked=st.integers(40, 220),
+)
+def test_promises_of_who_breaks_rules_and_is_asked_to_end(seed, tonic, mode, wanted, asked, **player):
+    """In the given key unless a named break says otherwise; no note, pedal or overlap is left behind; each note has its reason."""
+    conductor = Conductor(48000, ConductorSettings(seed=seed, key_given=True, tempo_given=True, breaks=(Wanted(wanted, 1.0),)), ENGINES)
+    key = Key(tonic, mode).scale()
+    chords = [((key[degree]), MAJ if (key[(degree + 2) % 7] - key[degree]) % 12 == 4 else MIN) for degree in (0, 3, 5, 0)]
+    batches = []
+    for i, tick in enumerate(ticks(10, tonic=tonic, mode=mode, chords=chords, key_after_s=0.2, lock_after_s=0.2, tempo_bpm=140.0, **player)):
+        if i == asked:
+            conductor.end_phrase(leads=bool(seed % 2))
+        batches.append(conductor.consume(tick))
+    events = np.concatenate([*batches, conductor.finish()])
+    notes = notes_of(events)
+    assert all(pitch in RANGES[channel] for channel, pitch, *_ in notes)
+    assert len(conductor.reasons) == len(notes)
+    assert all(reason.in_key or BREAKS[reason.broke].leaves_key for reason in conductor.reasons)
+    pedals = {}
+    for event in events:
+        if event["status"] & 0xF0 == 0xB0:
+            pedals[int(event["status"]), int(event["data1"])] = int(event["data2"])
+    assert all(value == (0 if number == 64 else 127) for (_, number), value in pedals.items())
 
 
 def wild_tick(draw_float, draw_int, frame, index):
