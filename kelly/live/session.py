@@ -700,7 +700,7 @@ class Session:
             if self.config.engine.reflex_note is not None:
                 groups["reflex behind onset"] = latency_row(self._performer.reflex_latency())
         names = ("dropped_frames", "gap_frames", "input_overflows", "repaired_samples", "dropped_ticks",
-                 "late_events", "stale_notes", "shed_hops", "device_losses", "device_returns", "net_faults", "hook_faults", "unsent_events", "late_sends", "latest_send_us", "open_notes")  # fmt: skip
+                 "late_events", "stale_notes", "shed_hops", "device_losses", "device_returns", "net_faults", "hook_faults", "unsent_events", "late_sends", "latest_send_us", "held_sends", "open_notes")  # fmt: skip
         if conductor.broken:
             groups["rules broken"] = dict(sorted(conductor.broken.items()))
         if self.take is not None:

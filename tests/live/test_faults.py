@@ -105,7 +105,9 @@ def test_a_server_that_was_killed_and_comes_back_is_joined_again(doomed, stage, 
     clock_off_s = abs(report["heard"]["seconds"] - (ended - playing.began))
     passed = seen_s < 1 and back_s < 3 and clock_off_s < 0.5 and len(again) > 4
     reliability("audio server killed and restarted", f"seen after {seen_s:.2f} s, back after {max(back_s, 0):.2f} s, clock off by {clock_off_s:.2f} s", passed)
-    assert (code, counters["device_losses"], counters["device_returns"]) == (130, 1, 1), playing.told.text
+    # A new server on a busy machine may stand still for seconds while its clients start: that is a loss more, and a return.
+    assert code == 130, playing.told.text
+    assert counters["device_losses"] == counters["device_returns"] >= 1, playing.told.text
     assert seen_s < 1.0
     assert back_s < 3.0
     assert counters["gap_frames"] > 0

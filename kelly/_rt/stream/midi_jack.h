@@ -50,6 +50,7 @@ typedef struct kelly_jack {
     int64_t clock_ns; /* kelly_now_ns minus JACK's own time */
     double ns_per_frame;
     uint32_t period_frames;
+    int64_t next_ns; /* when the cycle after the newest one was to begin */
     int listeners; /* connections when last looked at */
     char to[320];  /* full name of the port to stay connected to, or "" */
 #define X(name, result, parameters) result(*name) parameters;
@@ -77,6 +78,9 @@ static int kelly_jack_process(uint32_t frames, void *user) {
     jack->midi_clear_buffer(buffer);
     if (jack->get_cycle_times(jack->client, &frame, &start_us, &next_us, &period_us) != 0) start_us = jack->get_time();
     const int64_t start_ns = (int64_t)start_us * 1000 + jack->clock_ns;
+    const int64_t period_ns = (int64_t)((double)frames * jack->ns_per_frame), wanted_ns = jack->next_ns;
+    const int missed = wanted_ns != 0 && start_ns - wanted_ns > period_ns / 2; /* the server left cycles out */
+    jack->next_ns = start_ns + period_ns;
     for (int part = 0; part < 2; part++) {
         kelly_ring *ring = part == 0 ? p->urgent : p->planned;
         const kelly_message *m;
@@ -88,6 +92,10 @@ static int kelly_jack_process(uint32_t frames, void *user) {
             if (to == NULL) return 0; /* the buffer is full; the rest follows in the next cycle */
             memcpy(to, m->bytes, m->size);
             last = offset;
+            if (missed && m->due_ns >= wanted_ns && m->due_ns < start_ns) {
+                kelly_port_held(p, ring);
+                continue;
+            }
             kelly_port_sent(p, ring, m, start_ns + (int64_t)((double)offset * jack->ns_per_frame));
         }
     }

@@ -27,6 +27,7 @@ typedef struct kelly_port {
     kelly_cell ahead_ns; /* handed over this early, a message leaves on time */
     kelly_cell turns;    /* how often the port's thread has looked: stands still when the server does */
     kelly_cell sent, late, latest_ns;
+    kelly_cell held; /* due in a cycle that the server missed, and late for that reason alone */
     kelly_cell closing, gone; /* gone: the server has said goodbye; nothing will be taken again */
     void *backend;            /* kelly_jack or kelly_rtmidi */
 } kelly_port;
@@ -79,6 +80,13 @@ static inline void kelly_port_sent(kelly_port *p, kelly_ring *ring, const kelly_
     int64_t behind = left_ns - m->due_ns;
     if (ring == p->planned && behind > KELLY_LATE_NS) kelly_add(&p->late, 1);
     if (ring == p->planned && behind > kelly_get(&p->latest_ns)) kelly_set(&p->latest_ns, behind);
+    kelly_ring_skip(ring, 1);
+    kelly_add(&p->sent, 1);
+}
+
+/* [port] the message at the head of a ring left as soon as the server went on; its lateness is the server's. */
+static inline void kelly_port_held(kelly_port *p, kelly_ring *ring) KELLY_REALTIME {
+    if (ring == p->planned) kelly_add(&p->held, 1);
     kelly_ring_skip(ring, 1);
     kelly_add(&p->sent, 1);
 }

@@ -12,6 +12,7 @@ cdef extern from "midi_port.h" nogil:
         kelly_cell sent
         kelly_cell late
         kelly_cell latest_ns
+        kelly_cell held
         kelly_cell gone
     int kelly_port_send(kelly_port* port, int64_t due_ns, const uint8_t* bytes, int n, int urgent) noexcept
     int64_t kelly_port_refused(kelly_port*) noexcept

@@ -118,12 +118,16 @@ cdef class NativePort:
         return taken
 
     def counters(self):
-        """Messages that left, that were refused; planned ones that left more than 1 ms late, and the latest of them."""
+        """Messages that left, that were refused; planned ones that left more than 1 ms late, and the latest of them.
+
+        Not among these but counted by themselves: messages due in a cycle that the JACK server missed.
+        """
         return {
             "sent_events": kelly_get(&self.port.sent),
             "unsent_events": kelly_port_refused(self.port),
             "late_sends": kelly_get(&self.port.late),
             "latest_send_us": kelly_get(&self.port.latest_ns) // 1000,
+            "held_sends": kelly_get(&self.port.held),
         }
 
     def mend(self):

@@ -27,7 +27,9 @@ cdef struct performer_t:
     int32_t capacity
     double frames_per_ns
     double offset                   # live clock: frame = now * frames_per_ns + offset
-    int64_t last_now_ns
+    double window_best, before_best # earliest arrival, as an offset: of this window and of the one before
+    int64_t window_ns               # when this window began
+    int32_t arrivals                # in this window
     int64_t last_frames
     int64_t largest_step            # frames by which the source's counter jumps
     int64_t ended_at_ns

@@ -5,8 +5,9 @@
 -> due -> out ring.  Nothing in the loop locks, allocates or calls Python; one timed sleep per turn.
 
 The clock.  Live, it is the source's frame counter, read every turn and smoothed: the counter jumps
-by whole blocks, so time between jumps comes from the monotonic clock, along the earliest arrivals,
-and never runs further ahead than one block.  Offline it is the conductor's published progress, so a
+by whole blocks, so time between jumps comes from the monotonic clock, along the earliest arrivals of
+the last half second, and never runs further ahead than one block and LEAD_NS: a block that the system
+delays delays no note, and frames that were lost unseen are believed within that half second.  Offline it is the conductor's published progress, so a
 file is performed as fast as it is planned and in exactly the same order.
 """
 
@@ -31,6 +32,9 @@ cdef enum:
     POLL_NS = 500_000           # where something may be due at once: a reflex, or a file's next event
     REST_NS = 4_000_000         # else: planned events come a look-ahead early, a panic may wait this long
     NAP_NS = 50_000
+    WINDOW_NS = 250_000_000     # of the earliest arrivals
+    ARRIVALS = 8                # at least so many in it
+    LEAD_NS = 5_000_000         # so late a block may come without the clock waiting for it
     SAFETY = -2                 # part of the messages that a panic or the end sends by itself
     REFLEX = -1
 
@@ -89,10 +93,24 @@ cdef void heap_pop(performer_t* p) noexcept nogil:
     p.heap[at] = last
 
 
+cdef void arrival(performer_t* p, double observed, int64_t now) noexcept nogil:
+    """A block has come: the clock follows the earliest of this window and the one before."""
+    if p.last_frames == 0 or observed < p.offset - 2.0 * p.largest_step - LEAD_NS * p.frames_per_ns:
+        p.before_best = observed                                      # the first, or a stall is over
+        p.window_best = observed
+        p.window_ns, p.arrivals = now, 0
+    if p.arrivals >= ARRIVALS and now - p.window_ns > WINDOW_NS:
+        p.before_best, p.window_best = p.window_best, observed
+        p.window_ns, p.arrivals = now, 0
+    p.arrivals += 1
+    p.window_best = max(p.window_best, observed)
+    p.offset = max(p.before_best, p.window_best)
+
+
 cdef int64_t clock_read(performer_t* p) noexcept nogil:
     """The frame that is now."""
     cdef int64_t frames, now, guess, limit
-    cdef double observed, drift
+    cdef double observed
     if p.capture == NULL:
         return kelly_get(&p.progress)
     frames = kelly_get(&p.capture.frames)
@@ -107,17 +125,12 @@ cdef int64_t clock_read(performer_t* p) noexcept nogil:
         if p.last_frames > 0 and frames - p.last_frames > p.largest_step:
             p.largest_step = min(frames - p.last_frames, <int64_t>(2.5e8 * p.frames_per_ns))     # a quarter second
         observed = frames - now * p.frames_per_ns
-        drift = 2e-4 * (now - p.last_now_ns) * p.frames_per_ns       # follow a clock that is up to 200 ppm off
-        if p.last_frames == 0 or observed > p.offset - drift or observed < p.offset - 2.0 * p.largest_step - drift:
-            p.offset = observed                                       # earliest arrival, or a stall is over
-        else:
-            p.offset -= drift
+        arrival(p, observed, now)
         p.last_frames = frames
-        p.last_now_ns = now
     if frames == 0:
         return 0
     guess = <int64_t>(now * p.frames_per_ns + p.offset)
-    limit = frames + p.largest_step
+    limit = frames + p.largest_step + <int64_t>(LEAD_NS * p.frames_per_ns)
     if guess > limit:
         guess = limit
     return guess if guess > frames else frames
