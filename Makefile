@@ -15,6 +15,9 @@ SOURCES := $(shell find kelly/_rt -name '*.pyx' -o -name '*.pxi' -o -name '*.h')
 run: $(VENV)/.built
 	@$(BIN)/kelly live
 
+# The second try below is for the machine, not for kelly: where others fill the processors, jackd itself stands still
+# for seconds while a client starts ("stage was not finished" in its log) and kelly rightly says that the device is gone.
+# A test that fails twice fails; a test that needs its second try on a quiet machine is a bug.
 test: $(VENV)/.built $(VENV)/.tested
 	$(BIN)/python -m pytest -m 'not live and not slow and not reference'
 	$(BIN)/python -m pytest -m '$(SERVERS)' || { echo "a test on a real server failed: on a shared machine each gets one more try"; \

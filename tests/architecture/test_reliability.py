@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.reliability import PAGE, ROOT, ROWS, Book, rows_of
+from tests.reliability import PAGE, ROOT, ROWS, Book, commit, rows_of
 
 
 def test_the_page_has_the_rows_of_the_table():
@@ -25,4 +25,17 @@ def test_a_row_that_nobody_knows_is_refused_and_one_failure_fails_the_row():
     book.note("disk full", "first", True)
     book.note("disk full", "second", False)
     assert "| first; second | **no** |" in book.page()
-    assert "| not measured | - |" in book.page()
+    assert "| not measured | - | - |" in book.page()
+
+
+def test_a_run_of_some_tests_leaves_the_other_rows_as_they_were():
+    """With the commit that was measured beside each."""
+    first, second = Book(), Book()
+    first.note("disk full", "exit 8", True)
+    first.note("two instances", "one played", False)
+    before = first.page().replace(commit(), "0123abc")
+    second.note("two instances", "both played", True)
+    page = second.page(before)
+    assert rows_of(page) == ROWS
+    assert "| exit 8 | yes | 0123abc |" in page
+    assert f"| both played | yes | {commit()} |" in page

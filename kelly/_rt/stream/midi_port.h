@@ -75,11 +75,14 @@ static inline const kelly_message *kelly_port_next(kelly_ring *ring) KELLY_REALT
     return n == 1 ? m : NULL;
 }
 
-/* [port] the message at the head of a ring left at this time.  Urgent ones are late by nature and not counted. */
+/* [port] the message at the head of a ring left at this time.  Planned strikes are judged: urgent ones and what a panic
+ * or the end releases are late by nature, and the programs of the first moment are due before it. */
 static inline void kelly_port_sent(kelly_port *p, kelly_ring *ring, const kelly_message *m, int64_t left_ns) KELLY_REALTIME {
     int64_t behind = left_ns - m->due_ns;
-    if (ring == p->planned && behind > KELLY_LATE_NS) kelly_add(&p->late, 1);
-    if (ring == p->planned && behind > kelly_get(&p->latest_ns)) kelly_set(&p->latest_ns, behind);
+    if (ring == p->planned && (m->bytes[0] & 0xF0) == 0x90 && m->bytes[2] != 0) {
+        if (behind > KELLY_LATE_NS) kelly_add(&p->late, 1);
+        if (behind > kelly_get(&p->latest_ns)) kelly_set(&p->latest_ns, behind);
+    }
     kelly_ring_skip(ring, 1);
     kelly_add(&p->sent, 1);
 }

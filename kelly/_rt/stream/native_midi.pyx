@@ -118,7 +118,7 @@ cdef class NativePort:
         return taken
 
     def counters(self):
-        """Messages that left, that were refused; planned ones that left more than 1 ms late, and the latest of them.
+        """Messages that left, that were refused; planned strikes that left more than 1 ms late, and the latest of them.
 
         Not among these but counted by themselves: messages due in a cycle that the JACK server missed.
         """

@@ -34,7 +34,7 @@ cdef enum:
     NAP_NS = 50_000
     WINDOW_NS = 250_000_000     # of the earliest arrivals
     ARRIVALS = 8                # at least so many in it
-    LEAD_NS = 5_000_000         # so late a block may come without the clock waiting for it
+    LEAD_NS = 50_000_000        # so late a block may come without the clock waiting for it
     SAFETY = -2                 # part of the messages that a panic or the end sends by itself
     REFLEX = -1
 
