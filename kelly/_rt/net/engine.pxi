@@ -302,13 +302,15 @@ cdef void chunked_product(const float* w, Py_ssize_t w_columns, Py_ssize_t skipp
         while j < used:
             if width == LAST_PANEL:
                 one_chunk(w + skipped * width, width, x, columns, LAST_PANEL, order, lengths, per_tap, start, total)
+            elif width == TAIL_PANEL and CHUNK > TAIL_PANEL:
+                one_chunk(w + skipped * width, width, x, columns, TAIL_PANEL, order, lengths, per_tap, start, total)
             else:
                 one_chunk(w + skipped * width + j, width, x, columns, CHUNK, order, lengths, per_tap, start, total)
             for i in range(<int>(used - j if used - j < CHUNK else CHUNK)):
                 y[j + i] = total[i]
             j += CHUNK
             if start != NULL:
-                start += CHUNK
+                start += CHUNK if CHUNK < width else width
         w += w_columns * width
         y += used
         rows -= used

@@ -1,3 +1,3 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
-cdef enum: PANEL = 64, CHUNK = 16
+cdef enum: PANEL = 64, CHUNK = 32
 include "engine.pxi"
