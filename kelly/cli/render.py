@@ -77,7 +77,7 @@ def command(audio: str, output: str | None, sound: str | None, why: str | None, 
         if take is not None:
             summary = render_take(take, target, progress=progress, hooks=compiled)
         else:
-            summary = render_config(audio, target, config, progress=progress, hooks=compiled, why=why)
+            summary = render_config(audio, target, config, progress=progress, hooks=compiled, why=why, say=voice.narrate)
     if sound is not None:
         render_midi(target, sound)
     if voice.json:

@@ -65,7 +65,7 @@ class Bass:
             return []
         changed = root != self._root or chord != self._chord
         if moment.closing == FINAL:
-            if not changed and place.step_in_bar:
+            if not changed and not moment.arrives:
                 return []
             return [self._strike(moment, root, 2.0 * _PEDAL_BEATS, "final", gate=1.0)]
         if moment.stage.pedal or (moment.stage.answering and not moment.closing):

@@ -23,7 +23,7 @@ AUTOMATIC = 0.5  # chance at full tension, for a phrase
 ABSENT = 0.08  # share of the player's chroma below which a tone is left alone
 
 # Breaks of a moment: at the end of a phrase, or for a bar here and there.
-_AT_THE_END = ("dropped beat", "metric modulation", "tonic avoidance")
+_AT_THE_END = ("dropped beat", "metric modulation")
 _BY_BAR = ("displacement", "metric modulation")
 
 # (mode, degree, quality) -> (degree, quality) of the parallel mode, and the tones replaced and brought, from the tonic.

@@ -40,7 +40,7 @@ from .moment import Moment, Note, Stage, Voice, allowed_classes
 from .pad import Pad
 from .settings import BASS, CHORDS, COUNTER, DRUMS, MELODY, PAD, ConductorSettings
 from .slowing import Slowing
-from .stage import CHROMATIC, SHORTEST_PAUSE_S, Entry, Texture, bass_hint
+from .stage import CHROMATIC, PAUSE_BEATS, SHORTEST_PAUSE_S, Entry, Texture, bass_hint
 from .why import Reason, Why, belongs, role_of
 
 HOP_S = 0.04
@@ -282,13 +282,15 @@ class Conductor:
             self._close, self._waits = None, ""
 
     def _rests_at_home(self, place: Place, heard: Heard, frame: float) -> None:
-        """The player has paused for most of a bar: on the last bar line before the band falls silent the phrase ends."""
-        if self._close is not None or self._silent or heard.playing or place.step_in_bar or heard.tonic < 0:
+        """The player has paused for long: on the last bar line, else the last beat, before the band falls silent the phrase ends."""
+        if self._close is not None or self._silent or heard.playing or place.sub or heard.tonic < 0:
             return
-        bar_s = self.grid.beats_per_bar * self.grid.beat_frames / self.sample_rate_hz
+        beat_s = self.grid.beat_frames / self.sample_rate_hz
+        bar_s = self.grid.beats_per_bar * beat_s
         silence_s = heard.silence_s + (frame - heard.frame) / self.sample_rate_hz
         limit_s = max(bar_s, SHORTEST_PAUSE_S)
-        if PAUSED_BARS * bar_s <= silence_s <= limit_s < silence_s + bar_s:
+        least_s, next_s = (PAUSED_BARS * bar_s, bar_s) if place.beat_in_bar == 0 else (PAUSE_BEATS * beat_s, beat_s)
+        if least_s <= silence_s <= limit_s < silence_s + next_s:
             self._close = Close(place.step, place.step, place.step + 4 * place.beats_per_bar, leads=False)
             self._waits = "pause"
 
@@ -375,6 +377,7 @@ class Conductor:
             chord_break=broke,
             breaks=breaks,
             closing=self._close.at(step) if self._close is not None else "",
+            arrives=self._close is not None and step == self._close.final,
             push_s=settings.push_s,
             without=settings.without,
         )

@@ -43,7 +43,7 @@ class Counter:
         if chord is None or place.sub % 2:
             return []
         if moment.closing == FINAL:
-            return self._sing(moment, chord, "final", 2.0 * _LONGEST_BEATS) if place.step_in_bar == 0 else []
+            return self._sing(moment, chord, "final", 2.0 * _LONGEST_BEATS) if moment.arrives else []
         if moment.beats_left <= _BREATH_BEATS and not moment.closing:
             self.rests = True
             return []

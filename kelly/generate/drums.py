@@ -42,7 +42,7 @@ class Drums:
         place, stage = moment.place, moment.stage
         step = place.step_in_bar
         if moment.closing == FINAL:
-            return [self._hit(KICK, 1.0, "final"), self._hit(CRASH, 0.85, "final")] if self._fresh_end(moment) else []
+            return [self._hit(KICK, 1.0, "final"), self._hit(CRASH, 0.85, "final")] if moment.arrives else []
         if stage.answering and not moment.closing:
             # The player pauses: time goes on quietly, nothing more.
             return [self._hit(PEDAL_HAT, 0.7, "cymbal")] if place.sub == 0 and place.beat_in_bar % 2 == 1 else []
@@ -66,10 +66,6 @@ class Drums:
         if hat is not None and not crash:
             notes.append(hat)
         return notes
-
-    @staticmethod
-    def _fresh_end(moment: Moment) -> bool:
-        return moment.place.step_in_bar == 0
 
     def _pattern_draw(self, moment: Moment, salt: int) -> float:
         """The same in every second bar of the piece: a two-bar groove."""

@@ -137,7 +137,7 @@ class Chords:
         changed = chord != self.chord
         level = self._level(moment)
         if moment.closing == FINAL:
-            return self._close(moment, chord) if changed or place.step_in_bar == 0 else []
+            return self._close(moment, chord) if changed or moment.arrives else []
         late = changed and not moment.chord_new
         change = changed and (not late or place.sub % 2 == 0)
         if not change and (changed or not self._pattern_strikes(moment, level)):

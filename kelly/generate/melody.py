@@ -92,7 +92,7 @@ class Melody:
         plan = plan_of(place, moment.seed)
         self._begin(place.phrase_start, plan, place.step / 4)
         if moment.closing == FINAL:
-            return self._close(moment) if place.step_in_bar == 0 else []
+            return self._close(moment) if moment.arrives else []
         now = place.step / 4
         self._ask(moment, tonic, now)
         answer = [value if value >= 0.0 else 0.0 for value in self._y.tolist()]  # NaN is not, either

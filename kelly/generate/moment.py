@@ -73,6 +73,7 @@ class Moment:
     heard_chord  the chord before any rule was broken
     chord_break  the rule break that made ``chord`` of it, "" for none
     breaks       rule breaks in force here -> severity 0..1
+    arrives      the final chord begins with this step
     closing      "" or, once the end was asked for, "leading" towards and on the "final" chord
     push_s       how far the band lies behind the beat, + is late
     without      rows of why.FACTORS that weigh nothing
@@ -98,6 +99,7 @@ class Moment:
     chord_break: str = ""
     breaks: Mapping[str, float] = field(default_factory=lambda: NO_BREAKS)
     closing: str = ""
+    arrives: bool = False
     push_s: float = 0.0
     without: frozenset[str] = frozenset()
 

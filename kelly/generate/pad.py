@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from ..music.chord import Chord
 from .harmony import centre_of, cost
-from .moment import FINAL, INNER_VOICE, Moment, Note
+from .moment import INNER_VOICE, Moment, Note
 from .settings import BASS, Part
 from .why import Why
 
@@ -45,7 +45,7 @@ class Pad:
             return []
         changed = chord != self.chord and place.sub % 2 == 0
         renewed = place.step_in_bar == 0 and place.step - self._struck_step >= _RENEWED_BARS * moment.bar_steps
-        final = moment.closing == FINAL and place.step_in_bar == 0
+        final = moment.arrives
         if not (changed or renewed or final):
             return []
         tonic = moment.heard.tonic

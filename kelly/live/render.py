@@ -46,11 +46,13 @@ def render_config(
     commands: Commands | None = None,
     hooks: Sequence[Hook] = (),
     why: Path_ | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """The same with a Config; its audio.input and midi.output are not looked at.
 
     commands  of a take, from ``kelly.live.commands``
     hooks     functions compiled by ``kelly.hook`` that take part from the first hop on
+    say       called with each sentence of the session's news, such as a rule broken and why
     """
     channel = None if config.audio.channel is None else config.audio.channel - 1
     source = FileSource(Path(audio), channel, realtime=False, tail_s=config.audio.tail_s)
@@ -69,6 +71,9 @@ def render_config(
             session.close(save=False)
         raise
     session.close()
+    if say is not None:
+        for sentence in session.news:
+            say(sentence)
     if why is not None:
         write_reasons(why, session.reasons)
     if progress is not None:

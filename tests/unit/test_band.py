@@ -239,6 +239,18 @@ def test_a_ritardando_leads_home_and_the_band_waits_for_the_player():
     assert not conductor.over(10**9), "a ritardando ends no session"
 
 
+@pytest.mark.parametrize("tempo_bpm", [76, 120, 150])
+def test_after_a_long_pause_the_phrase_has_ended_at_home_and_the_band_waits(tempo_bpm):
+    """The player stops at 9 s for good, or is back after 4 s."""
+    for spans in ([(0, 9)], [(0, 9), (13, 20)]):
+        conductor, events = played(20, tempo_bpm=tempo_bpm, playing=spans)
+        before = [r for r in conductor.reasons if r.frame < 13 * RATE and r.part in (BASS, CHORDS)]
+        assert before[-1].chord == Chord(0)
+        assert before[-1].frame <= (9 + max(2.0, 240 / tempo_bpm) + 0.1) * RATE
+        assert not conductor.over(10**9)
+        assert bool([n for n in notes_of(events) if n[3] > 13.5 * RATE]) is (len(spans) == 2)
+
+
 # Rules broken on purpose
 
 
