@@ -49,6 +49,7 @@ cdef enum:
     TAIL_PANEL = 16
     LAST_PANEL = 4
     AHEAD = 512  # floats
+    ROWS_AHEAD = 16
     NEXT_LINES = 32
     EXP_BLOCK = 128
     SHORT = 128  # columns that fast adds up in one piece
@@ -247,6 +248,11 @@ cdef inline void chunk_lanes(const float* w, Py_ssize_t stride, const float* x, 
             a2[j] = x[2] * w[2 * stride + j]
             a3[j] = x[3] * w[3 * stride + j]
         while k < full:
+            for j in range(0, width, 16):  # rows of a panel lie apart for a chunk: the hardware sees no stream
+                KELLY_PREFETCH(w + (k + ROWS_AHEAD) * stride + j)
+                KELLY_PREFETCH(w + (k + ROWS_AHEAD + 1) * stride + j)
+                KELLY_PREFETCH(w + (k + ROWS_AHEAD + 2) * stride + j)
+                KELLY_PREFETCH(w + (k + ROWS_AHEAD + 3) * stride + j)
             for j in range(width):
                 a0[j] += x[k] * w[k * stride + j]
                 a1[j] += x[k + 1] * w[(k + 1) * stride + j]
