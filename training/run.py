@@ -15,6 +15,7 @@ import csv
 import json
 import platform
 import subprocess
+import time
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ from training.settings import Settings
 from training.student import Student, run
 
 VECTOR_STEPS = 24
+DRAW_S = 20.0
 
 
 class RunError(ConfigError):
@@ -185,9 +187,11 @@ def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, worl
     total = data["sequences"]["train"]
     ears.say(f"{net}: {total['pieces']:,} sequences, {total['steps']:,} steps to learn from; {data['sequences']['test']['pieces']:,} held out")
 
+    drawn: dict[Path, float] = {}
+
     def after(row: dict[str, float]) -> None:
         if rank == 0:
-            _keep(folder, fit, data)
+            _keep(folder, fit, data, drawn)
             kept = ", kept" if fit.best["epoch"] == fit.epoch - 1 else ""
             ears.say(f"  {net} epoch {row['epoch']}: loss {row['loss']:.4f}, validation {row['validation']:.4f}{kept}, {row['seconds']:.0f} s")
 
@@ -196,7 +200,7 @@ def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, worl
         if world > 1 and not finished:
             _own_state(folder, fit, rank)
         return Outcome(net, folder, finished, fit.epoch)
-    _keep(folder, fit, data)
+    _keep(folder, fit, data, drawn, last=True)
     return finish(order, fit, pieces, data, finished)
 
 
@@ -229,13 +233,16 @@ def _own_state(folder: Path, fit: Fit, rank: int) -> None:
     checkpoint.save(folder / "checkpoints" / f"latest.{rank}.pt", fit.content())
 
 
-def _keep(folder: Path, fit: Fit, data: Mapping[str, Any]) -> None:
+def _keep(folder: Path, fit: Fit, data: Mapping[str, Any], drawn: dict[Path, float], last: bool = False) -> None:
+    """Write what has been reached; the picture now and then."""
     content = fit.content() | {"data": data["hashes"]}
     checkpoint.save(folder / "checkpoints" / "latest.pt", content)
     if fit.best["epoch"] == fit.epoch - 1 and fit.epoch:
         checkpoint.save(folder / "checkpoints" / "best.pt", {"net": fit.settings.net, **fit.best, "data": data["hashes"]})
     write_metrics(folder, fit.history, {})
-    plots.curves(folder / "curves.png", fit.settings.net, fit.history)
+    if time.monotonic() - drawn.get(folder, 0.0) > DRAW_S or last:
+        drawn[folder] = time.monotonic()
+        plots.curves(folder / "curves.png", fit.settings.net, fit.history)
 
 
 def write_metrics(folder: Path, history: list[dict[str, float]], held_out: Mapping[str, Any]) -> None:

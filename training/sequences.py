@@ -23,6 +23,8 @@ from training.data.item import Item
 Array = NDArray[np.float32]
 
 EMOTION = "emotionrecognizer"
+KEPT_BYTES = 4 << 30
+"""Examples up to this size are read once and stay in memory; of larger sets windows are read when they are needed."""
 QUIET = -0.1
 """No band above this: the row does not stand out of a noise at the gate, as the engine's rule has it."""
 GATE_ROWS = 6  # the gate stays open for 250 ms
@@ -97,8 +99,31 @@ def heard_rows(x: Array) -> list[NDArray[np.int64]]:
     return np.split(rows, np.flatnonzero(np.diff(rows) > FORGET_ROWS) + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An example in memory."""
+
+    blocks: tuple[Array, Array, Array]
+
+    def __len__(self) -> int:
+        return len(self.blocks[0])
+
+    def window(self, net: str, start: int, steps: int) -> tuple[Array, Array, Array]:
+        x, y, mask = (block[start : start + steps] for block in self.blocks)
+        return x, y.copy(), mask.copy()  # which ``derive`` writes into
+
+
+def kept(net: str, made: Sequence[tuple[Item, Shown]]) -> Sequence[tuple[Item, Shown]]:
+    """The same examples, in memory where they are small enough together."""
+    spec = net_spec(net)
+    if sum(len(example) for _, example in made) * 4 * (spec.input.size + 2 * spec.output.size) > KEPT_BYTES:
+        return made
+    return [(item, Kept(example.window(net, 0, len(example)))) for item, example in made]
+
+
 def pieces_of(net: str, made: Sequence[tuple[Item, Shown]]) -> list[Piece]:
     """Every example as the sequences in which a net meets it."""
+    made = kept(net, made)
     if net != EMOTION:
         return [Piece(net, item, example, None, len(example)) for item, example in made if len(example)]
     out = []

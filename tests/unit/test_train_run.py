@@ -1,0 +1,235 @@
+"""A training run: it learns, it says when there was nothing to learn, it stops and goes on, and what it leaves plays."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+import kelly
+from kelly.cli.app import run as kelly_command
+from tests.unit import training_material as material
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Nets this small only lose time to PyTorch's thread pool."""
+    import torch
+
+    before, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+    torch.use_deterministic_algorithms(strict)
+
+
+@pytest.fixture
+def shows(monkeypatch):
+    """Put examples in memory in the place of those on disk."""
+    from training import run
+
+    def put(shown):
+        monkeypatch.setattr(run, "collect", material.collected(shown))
+        monkeypatch.setattr(run, "mood_error", lambda order: None)
+        return shown
+
+    return put
+
+
+def trained(order, stop=lambda: False):
+    from training.run import Ears, train
+
+    (outcome,) = train(order, Ears(stop))
+    return outcome
+
+
+def weights(folder):
+    return json.loads((folder / "model.json").read_text())["layers"]
+
+
+def test_a_tiny_set_is_learned_by_heart_and_beats_its_baseline(shows, tmp_path):
+    """Twelve takes: the answers follow from the inputs, so the net gets below a fifth of the mean's error, held out too."""
+    shows(material.grooves())
+    outcome = trained(material.order("groovepredictor", tmp_path / "run", epochs=60, patience=60, learning_rate=5e-3, dropout=0.0, input_noise=0.0))
+    rows = {row["measure"]: row for row in outcome.held_out["measures"]}
+    whole = rows["error in spreads"]
+    assert whole["net"][0] < 0.2 * whole["mean"][0]
+    assert whole["gain"][1] > 0
+    assert outcome.held_out["beats_baseline"]
+    assert kelly.MultiModelProcessor(tmp_path / "run").sources["groovepredictor"] == "model"
+
+
+def test_permuted_labels_are_noticed(shows, tmp_path):
+    """With the answers of other bars there is nothing to learn: the report says so, and the rule stays."""
+    shows(material.grooves(permuted=True))
+    outcome = trained(material.order("groovepredictor", tmp_path / "run", epochs=30, learning_rate=5e-3))
+    assert not outcome.held_out["beats_baseline"]
+    assert "does not beat its baseline" in outcome.held_out["verdict"]
+    assert "does not beat its baseline" in (outcome.folder / "CARD.md").read_text()
+    processor = kelly.MultiModelProcessor(tmp_path / "run")
+    slot = processor.slot("groovepredictor")
+    assert slot.source == "fallback"
+    assert "does not beat its baseline" in slot.reason
+    x = np.random.default_rng(0).uniform(-1, 1, 64).astype(np.float32)
+    from kelly._rt.stream.rules import Rule
+
+    np.testing.assert_array_equal(processor.engine("groovepredictor")(x), Rule("groovepredictor")(x))
+    processor.set_model_enabled("groovepredictor", True)
+    assert slot.source == "model"
+    assert np.abs(processor.engine("groovepredictor")(x) - Rule("groovepredictor")(x)).max() > 0.01
+    assert kelly.MultiModelProcessor(tmp_path / "run", insisted=["groovepredictor"]).sources["groovepredictor"] == "model"
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 7])
+def test_a_run_that_was_stopped_goes_on_bit_for_bit(shows, tmp_path, stop_at):
+    """A recurrent net with dropout and noise, stopped within an epoch, between two, and while it was judged."""
+    shows(material.feelings())
+    whole = trained(material.order("emotionrecognizer", tmp_path / "whole", epochs=2))
+    asked = iter(range(1000))
+    stopped = trained(material.order("emotionrecognizer", tmp_path / "parts", epochs=2), lambda: next(asked) >= stop_at)
+    assert not stopped.finished
+    assert whole.finished
+    resumed = trained(material.order("emotionrecognizer", tmp_path / "parts", epochs=2, resume=True))
+    assert resumed.finished
+    assert weights(resumed.folder) == weights(whole.folder)
+    assert resumed.held_out == whole.held_out
+    again = trained(material.order("emotionrecognizer", tmp_path / "again", epochs=2))
+    assert weights(again.folder) == weights(whole.folder)
+    other = trained(material.order("emotionrecognizer", tmp_path / "other", epochs=2, seed=1))
+    assert weights(other.folder) != weights(whole.folder)
+
+
+def test_a_changed_run_does_not_go_on_and_the_difference_is_shown(shows, tmp_path):
+    from training.run import RunError
+
+    shows(material.grooves())
+    trained(material.order("groovepredictor", tmp_path / "run", epochs=1))
+    with pytest.raises(RunError, match=r"learning_rate: 0\.001 in the run, 0\.5 now"):
+        trained(material.order("groovepredictor", tmp_path / "run", epochs=1, learning_rate=0.5, resume=True))
+    shows(material.grooves(seed=5))
+    with pytest.raises(RunError, match="hashes: .* in the run"):
+        trained(material.order("groovepredictor", tmp_path / "run", epochs=1, resume=True))
+    with pytest.raises(RunError, match="holds a run already"):
+        trained(material.order("groovepredictor", tmp_path / "run", epochs=1))
+
+
+def test_early_stopping_keeps_the_best_weights(shows, tmp_path):
+    """Permuted answers are learned by heart while validation gets worse: what is kept is what was best."""
+    from training.fit import Fit
+    from training.sequences import Scale, pieces_of
+
+    shown = material.grooves(permuted=True)
+    pieces = {split: pieces_of("groovepredictor", made) for split, made in shown.items()}
+    settings = material.settings("groovepredictor", epochs=100, patience=3, learning_rate=2e-2, dropout=0.0, weight_decay=0.0, input_noise=0.0)
+    fit = Fit(settings, pieces["train"], pieces["validation"], Scale.of("groovepredictor", pieces["train"]))
+    assert fit.run()
+    losses = [row["validation"] for row in fit.history]
+    best = int(np.argmin(losses))
+    assert len(losses) < 100
+    assert len(losses) - 1 - best == 3
+    assert fit.best["epoch"] == best
+    assert fit.judge() > losses[best]
+    fit.chosen()
+    assert fit.judge() == losses[best]
+
+
+def test_control_c_leaves_checkpoint_plot_card_and_model(shows, tmp_path, monkeypatch, capsys):
+    """The signal comes in the middle of an update; exit 130, and --resume finishes."""
+    from training.fit import Fit
+
+    shown = shows(material.feelings())
+    assert shown
+    step, taken = Fit._step, []
+
+    def interrupted(self, batch, share):
+        step(self, batch, share)
+        taken.append(share)
+        if len(taken) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Fit, "_step", interrupted)
+    run, place = tmp_path / "run", tmp_path / "DEAM"
+    place.mkdir()
+    words = ["--threads", "1", "--epochs", "2", "--batch-size", "4"]
+    assert kelly_command(["train", "emotionrecognizer", "--datasets", f"deam={place}", "--output", str(run), *words]) == 130
+    folder = run / "emotionrecognizer"
+    for name in ("checkpoints/latest.pt", "curves.png", "model.json", "CARD.md", "metrics.json", "metrics.csv", "data.json", "config.toml"):
+        assert (folder / name).stat().st_size > 0, name
+    assert kelly.validate_model(folder / "model.json", "all").ok
+    assert "Stopped before it was finished" in (folder / "CARD.md").read_text()
+    assert "--resume" in capsys.readouterr().out
+    assert kelly_command(["train", "--resume", str(run)]) == 0
+    assert "beats_baseline" in (folder / "model.json").read_text()
+    assert (folder / "measures.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_exported_answers_as_what_was_trained(shows, tmp_path):
+    """A recurrent net on held-out pieces from reset: PyTorch, kelly and ONNX Runtime within 1e-5."""
+    import torch
+
+    from kelly.nets.parity import compare
+    from training import checkpoint
+    from training.sequences import Scale, pieces_of
+    from training.student import Student
+
+    shown = shows(material.feelings())
+    outcome = trained(material.order("emotionrecognizer", tmp_path / "run", epochs=2))
+    path = outcome.folder / "model.json"
+    best = checkpoint.load(outcome.folder / "checkpoints" / "best.pt")["student"]
+    pieces = {split: pieces_of("emotionrecognizer", made) for split, made in shown.items()}
+    scale = Scale.of("emotionrecognizer", pieces["train"])
+    student = Student(kelly_spec(), torch.from_numpy(scale.mean), torch.from_numpy(scale.spread))
+    student.load_state_dict(best)
+    student.eval()
+    network = kelly.load_network(path)
+    for piece in pieces["test"]:
+        x = piece.part()[0]
+        network.reset()
+        with torch.no_grad():
+            wanted = student(torch.from_numpy(x)[None])[0][0].numpy()
+        np.testing.assert_allclose(network(x)[:, :2], wanted[:, :2], atol=2e-3)  # weights are rounded to five decimals
+    assert compare is not None
+    assert kelly_command(["parity", str(path), "--against", "numpy,torch,onnx", "-q"]) == 0
+
+
+def kelly_spec():
+    from kelly._rt.contract import net_spec
+
+    return net_spec("emotionrecognizer")
+
+
+def test_an_index_that_is_not_known_is_said_to_be_unknown(shows, tmp_path):
+    """Only valence and arousal were taught: everything else stays at its unknown value, whatever is heard."""
+    from training.fit import UNKNOWN
+
+    shows(material.feelings())
+    outcome = trained(material.order("emotionrecognizer", tmp_path / "run", epochs=4, learning_rate=3e-3))
+    metadata = json.loads((outcome.folder / "model.json").read_text())["kelly"]
+    x = np.random.default_rng(3).normal(0, 1, (50, 128)).astype(np.float32)
+    answer = kelly.load_network(outcome.folder / "model.json")(x)
+    for index in metadata["unknown_indices"]:
+        np.testing.assert_allclose(answer[:, index], UNKNOWN[index], atol=1e-3)
+    assert {32, 48, 28} <= set(metadata["unknown_indices"])
+    assert "said to be unknown" in (outcome.folder / "CARD.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["train", "emotionrecogniser", "--datasets", "deam"], 2, "did you mean 'emotionrecognizer'"),
+        (["train", "nothing"], 2, "emotionrecognizer, melodytransformer, harmonypredictor, dynamicsengine, groovepredictor"),
+        (["train", "groovepredictor"], 2, "--use-synthetic"),
+        (["train", "emotionrecognizer", "--datasets", "deam", "--datasets-dir", "/nowhere"], 6, "/nowhere/DEAM: not found"),
+        (["train", "groovepredictor", "--datasets", "grove"], 6, "no data set is called so; did you mean 'groove'"),
+        (["train", "--resume", "/nowhere"], 2, "/nowhere/run.toml"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_one_line(words, code, said, capsys):
+    """Nothing is made up in the place of what is missing."""
+    assert kelly_command(words) == code
+    assert said in capsys.readouterr().err
