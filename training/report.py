@@ -74,11 +74,12 @@ def verdict(net: str, measured: Mapping[str, Measured], bootstrap: Bootstrap) ->
     The recognizer may be level with the regression it is measured against, as it also tells what no regression does; the
     others have to be better beyond the interval, and nobody may be worse than kelly's own rule.
     """
-    judged, words, beaten = _VERDICTS[net], [], []
-    for name, against, strictly in judged:
+    words, beaten = [], []
+    for name, against, strictly, margin in _VERDICTS[net]:
         one = measured[name]
         gain = one.gain(bootstrap, against)
-        enough = gain.low > 0 if strictly else gain.high >= 0
+        least = margin * abs(float(one.formula(one.sums[against].sum(0))))
+        enough = gain.low > least if strictly else gain.high >= 0
         word = "better than" if gain.low > 0 else "worse than" if gain.high < 0 else "level with"
         words.append(f"{name} {word} {against}, gain {gain}")
         if not enough:
@@ -86,14 +87,18 @@ def verdict(net: str, measured: Mapping[str, Measured], bootstrap: Bootstrap) ->
     return (True, "; ".join(words)) if not beaten else (False, f"does not beat its baseline: {', '.join(beaten)} ({'; '.join(words)})")
 
 
+_MARGIN = 0.05
+"""Of the baseline's squared error: with permuted answers random weights gained up to .057 of it by chance."""
+_VALUES = (("squared error in spreads", "style and step", True, _MARGIN), ("squared error in spreads", "rule", False, 0.0))
 _VERDICTS = {
-    EMOTION: tuple((f"{name} R2", against, strictly) for name in ("valence", "arousal") for against, strictly in (("mean", True), ("ridge", False), ("rule", False))),
-    "melodytransformer": (("nats per onset", "trigram", True), ("nats per onset", "rule", False)),
-    "harmonypredictor": (("top-1 on changes", "trigram", True), ("top-1 on changes", "rule", False)),
-    "dynamicsengine": (("error in spreads", "style and step", True), ("error in spreads", "rule", False)),
-    "groovepredictor": (("error in spreads", "style and step", True), ("error in spreads", "rule", False)),
-}
-"""Per net: measure, against whom, and whether it has to be better beyond the interval or only not worse."""
+    EMOTION: tuple(
+        (f"{name} R2", against, strictly, 0.0) for name in ("valence", "arousal") for against, strictly in (("mean", True), ("ridge", False), ("rule", False))
+    ),
+    "melodytransformer": (("nats per onset", "trigram", True, 0.0), ("nats per onset", "rule", False, 0.0)),
+    "harmonypredictor": (("top-1 on changes", "trigram", True, 0.0), ("top-1 on changes", "rule", False, 0.0)),
+    "dynamicsengine": _VALUES, "groovepredictor": _VALUES,
+}  # fmt: skip
+"""Per net: measure, against whom, whether it has to be better beyond the interval or only not worse, and by how much of the baseline's figure."""
 
 
 def answers_of(engine: Any) -> Answers:
@@ -175,11 +180,11 @@ def judge_values(net: str, engine: Any, told: Sequence[Piece], choosing: Sequenc
     def in_spreads(s: Sums) -> Sums:
         total, at = np.zeros(s.shape[:-1]), 0
         for _, n, spread in whole:
-            total = total + sum(mae(s[..., at + 7 * i : at + 7 * i + 7]) for i in range(n)) / n / spread
+            total = total + sum(rmse(s[..., at + 7 * i : at + 7 * i + 7]) ** 2 for i in range(n)) / n / spread**2
             at += 7 * n
         return total / len(whole)
 
-    return [Measured("error in spreads", in_spreads, -1, "style and step", sums), *out, Measured("cosine similarity", mean, 1, "style and step", _cosines(heard))]
+    return [Measured("squared error in spreads", in_spreads, -1, "style and step", sums), *out, Measured("cosine similarity", mean, 1, "style and step", _cosines(heard))]
 
 
 def _copied(scale: Scale) -> Answers:

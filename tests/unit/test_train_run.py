@@ -53,12 +53,12 @@ def weights(folder):
 
 
 def test_a_tiny_set_is_learned_by_heart_and_beats_its_baseline(shows, tmp_path):
-    """Twelve takes: the answers follow from the inputs, so the net gets below a fifth of the mean's error, held out too."""
+    """Twelve takes: the answers follow from the inputs, so the net gets below a tenth of the mean's squared error, held out too."""
     shows(material.grooves())
-    outcome = trained(material.order("groovepredictor", tmp_path / "run", epochs=60, patience=60, learning_rate=5e-3, dropout=0.0, input_noise=0.0))
+    outcome = trained(material.order("groovepredictor", tmp_path / "run", epochs=30, patience=30, learning_rate=1e-2, dropout=0.0, input_noise=0.0, weight_decay=0.0))
     rows = {row["measure"]: row for row in outcome.held_out["measures"]}
-    whole = rows["error in spreads"]
-    assert whole["net"][0] < 0.2 * whole["mean"][0]
+    whole = rows["squared error in spreads"]
+    assert whole["net"][0] < 0.1 * whole["mean"][0]
     assert whole["gain"][1] > 0
     assert outcome.held_out["beats_baseline"]
     assert kelly.MultiModelProcessor(tmp_path / "run").sources["groovepredictor"] == "model"
@@ -66,8 +66,8 @@ def test_a_tiny_set_is_learned_by_heart_and_beats_its_baseline(shows, tmp_path):
 
 def test_permuted_labels_are_noticed(shows, tmp_path):
     """With the answers of other bars there is nothing to learn: the report says so, and the rule stays."""
-    shows(material.grooves(permuted=True))
-    outcome = trained(material.order("groovepredictor", tmp_path / "run", epochs=30, learning_rate=5e-3))
+    shows(material.grooves(permuted=True, sizes={"train": 100, "validation": 20, "test": 10}))
+    outcome = trained(material.order("groovepredictor", tmp_path / "run", epochs=4, learning_rate=5e-3))
     assert not outcome.held_out["beats_baseline"]
     assert "does not beat its baseline" in outcome.held_out["verdict"]
     assert "does not beat its baseline" in (outcome.folder / "CARD.md").read_text()
@@ -85,23 +85,26 @@ def test_permuted_labels_are_noticed(shows, tmp_path):
     assert kelly.MultiModelProcessor(tmp_path / "run", insisted=["groovepredictor"]).sources["groovepredictor"] == "model"
 
 
-@pytest.mark.parametrize("stop_at", [1, 4, 7])
-def test_a_run_that_was_stopped_goes_on_bit_for_bit(shows, tmp_path, stop_at):
+def test_a_run_that_was_stopped_goes_on_bit_for_bit(shows, tmp_path):
     """A recurrent net with dropout and noise, stopped within an epoch, between two, and while it was judged."""
     shows(material.feelings())
     whole = trained(material.order("emotionrecognizer", tmp_path / "whole", epochs=2))
-    asked = iter(range(1000))
-    stopped = trained(material.order("emotionrecognizer", tmp_path / "parts", epochs=2), lambda: next(asked) >= stop_at)
-    assert not stopped.finished
     assert whole.finished
-    resumed = trained(material.order("emotionrecognizer", tmp_path / "parts", epochs=2, resume=True))
-    assert resumed.finished
-    assert weights(resumed.folder) == weights(whole.folder)
-    assert resumed.held_out == whole.held_out
-    again = trained(material.order("emotionrecognizer", tmp_path / "again", epochs=2))
-    assert weights(again.folder) == weights(whole.folder)
-    other = trained(material.order("emotionrecognizer", tmp_path / "other", epochs=2, seed=1))
-    assert weights(other.folder) != weights(whole.folder)
+    for stop_at in (1, 9, 11):
+        asked = iter(range(1000))
+        stopped = trained(material.order("emotionrecognizer", tmp_path / f"{stop_at}", epochs=2), lambda asked=asked, stop_at=stop_at: next(asked) >= stop_at)
+        assert not stopped.finished
+        resumed = trained(material.order("emotionrecognizer", tmp_path / f"{stop_at}", epochs=2, resume=True))
+        assert weights(resumed.folder) == weights(whole.folder)
+        assert resumed.held_out == whole.held_out
+
+
+def test_the_same_seed_makes_the_same_weights(shows, tmp_path):
+    shows(material.grooves())
+    first, again, other = (
+        trained(material.order("groovepredictor", tmp_path / name, epochs=2, seed=seed)) for name, seed in (("a", 3), ("b", 3), ("c", 4))
+    )
+    assert weights(first.folder) == weights(again.folder) != weights(other.folder)
 
 
 def test_a_changed_run_does_not_go_on_and_the_difference_is_shown(shows, tmp_path):
@@ -172,13 +175,12 @@ def test_what_is_exported_answers_as_what_was_trained(shows, tmp_path):
     """A recurrent net on held-out pieces from reset: PyTorch, kelly and ONNX Runtime within 1e-5."""
     import torch
 
-    from kelly.nets.parity import compare
     from training import checkpoint
     from training.sequences import Scale, pieces_of
     from training.student import Student
 
     shown = shows(material.feelings())
-    outcome = trained(material.order("emotionrecognizer", tmp_path / "run", epochs=2))
+    outcome = trained(material.order("emotionrecognizer", tmp_path / "run", epochs=6, learning_rate=3e-3))
     path = outcome.folder / "model.json"
     best = checkpoint.load(outcome.folder / "checkpoints" / "best.pt")["student"]
     pieces = {split: pieces_of("emotionrecognizer", made) for split, made in shown.items()}
@@ -187,13 +189,14 @@ def test_what_is_exported_answers_as_what_was_trained(shows, tmp_path):
     student.load_state_dict(best)
     student.eval()
     network = kelly.load_network(path)
+    known = [i for i in (0, 1) if i not in json.loads(path.read_text())["kelly"]["unknown_indices"]]
+    assert known
     for piece in pieces["test"]:
         x = piece.part()[0]
         network.reset()
         with torch.no_grad():
             wanted = student(torch.from_numpy(x)[None])[0][0].numpy()
-        np.testing.assert_allclose(network(x)[:, :2], wanted[:, :2], atol=2e-3)  # weights are rounded to five decimals
-    assert compare is not None
+        np.testing.assert_allclose(network(x)[:, known], wanted[:, known], atol=2e-3)  # weights are rounded to five decimals
     assert kelly_command(["parity", str(path), "--against", "numpy,torch,onnx", "-q"]) == 0
 
 
@@ -208,7 +211,7 @@ def test_an_index_that_is_not_known_is_said_to_be_unknown(shows, tmp_path):
     from training.fit import UNKNOWN
 
     shows(material.feelings())
-    outcome = trained(material.order("emotionrecognizer", tmp_path / "run", epochs=4, learning_rate=3e-3))
+    outcome = trained(material.order("emotionrecognizer", tmp_path / "run", epochs=1))
     metadata = json.loads((outcome.folder / "model.json").read_text())["kelly"]
     x = np.random.default_rng(3).normal(0, 1, (50, 128)).astype(np.float32)
     answer = kelly.load_network(outcome.folder / "model.json")(x)

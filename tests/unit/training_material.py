@@ -33,7 +33,7 @@ class Shown:
 
 
 def grooves(seed: int = 0, permuted: bool = False, sizes=SIZES, steps: int = 16) -> dict[str, list[tuple[Item, Shown]]]:
-    """Bars whose answers follow from three indices of the embedding; permuted, from those of another bar."""
+    """Bars whose answers follow from three indices of the embedding; permuted, from those of any other bar."""
     rng, spec = np.random.default_rng(seed), net_spec("groovepredictor")
     weights = np.random.default_rng(99).normal(0, 1.5, (3, spec.output.size))
     out = {}
@@ -43,9 +43,11 @@ def grooves(seed: int = 0, permuted: bool = False, sizes=SIZES, steps: int = 16)
             x = np.zeros((steps, spec.input.size), np.float32)
             x[:, :3] = rng.uniform(-1, 1, (steps, 3))
             y = np.tanh(x[:, :3] @ weights).astype(np.float32)
-            if permuted and split != "test":
-                y = y[rng.permutation(steps)]
             rows.append((Item(f"{split}{k}", split, f"groove:{split}{k}"), Shown(x, y, np.ones_like(y))))
+        if permuted and split != "test":
+            answers = np.concatenate([shown.y for _, shown in rows])
+            answers = answers[rng.permutation(len(answers))].reshape(len(rows), steps, -1)
+            rows = [(item, Shown(shown.x, y, shown.mask)) for (item, shown), y in zip(rows, answers, strict=True)]
         out[split] = rows
     return out
 
