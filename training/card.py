@@ -85,7 +85,8 @@ def _figures(held_out: Mapping[str, Any]) -> list[str]:
     for row in held_out["measures"]:
         cells = [_number(row[name], name == "net") if name in row else "" for name in names]
         lines.append(f"| {row['measure']} | {' | '.join(cells)} | {row['against']} | {_number(row['gain'], True)} |")
-    return [*lines, "", f"Verdict: {held_out['verdict']}."]
+    gates = [f"- {row['gate']}: {'met' if row['pass'] else '**not met**'}, found {row['found']}" for row in held_out.get("gates", [])]
+    return [*lines, "", f"Verdict: {held_out['verdict']}.", *(["", "Gates:", "", *gates] if gates else [])]
 
 
 def _number(figure: list[float], whole_: bool) -> str:

@@ -18,7 +18,7 @@ import subprocess
 import time
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,15 @@ from kelly.errors import ConfigError, DataError, ModelError
 from kelly.nets.export import export_model
 from kelly.nets.json import read_model
 from kelly.nets.load import load_network
+from kelly.nets.processor import RuledNetwork
 from kelly.nets.store import search_path
 from kelly.nets.validate import validate_model
 from kelly.whole import whole
 from training import checkpoint, parallel, plots
 from training.card import write_card
+from training.data.cues import teach
 from training.data.features import feature_hash
-from training.data.item import SPLITS
+from training.data.item import SPLITS, Item
 from training.data.loaders import TEACHERS, collect
 from training.data.sets import BY_NAME
 from training.fit import UNKNOWN, Fit, Progress, silent
@@ -48,6 +50,7 @@ from training.student import Student, run
 
 VECTOR_STEPS = 24
 DRAW_S = 20.0
+QUICK_ITEMS = 16  # per set and split: a smoke run is over in two minutes
 
 
 class RunError(ConfigError):
@@ -165,13 +168,18 @@ def read_run(folder: Path) -> dict[str, Any]:
 def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, world: int) -> Outcome:
     folder, sets = order.output / net, teaching(net, order.sets)
     ears.say(f"{net}: reading {', '.join(sets) or 'nothing'}")
+    error, instead = (None, {}) if net == EMOTION else recognized(order, net, sets)
     with ears.progress(f"{net}: reading", 0) as advance:
-        shown, counts, corrupt = collect(net, sets or order.sets, cache=order.cache, advance=advance)
+        shown, counts, corrupt = collect(net, sets or order.sets, cache=order.cache, advance=advance, instead=instead, most=QUICK_ITEMS if order.quick else None)
     pieces = {split: pieces_of(net, shown[split]) for split in SPLITS}
     for split, found in pieces.items():
         if not found:
             raise DataError(f"{', '.join(map(str, sets.values()))}: nothing but silence in {split}; add a set, or items to this one")
-    scale, error = Scale.of(net, pieces["train"]), None if net == EMOTION else mood_error(order)
+    scale = Scale.of(net, pieces["train"])
+    if net != EMOTION and set(sets) == {"cues"}:
+        settings_of_noise = replace(settings, mood_noise=0.0, mood_masking=0.0)  # its moods are as a recognizer tells them already
+    else:
+        settings_of_noise = settings
     data = {
         "sets": {name: {"items": counts[name], "licence": BY_NAME[name].licence, "free": BY_NAME[name].free} for name in counts},
         "sequences": {split: summary(pieces[split]) for split in SPLITS},
@@ -179,7 +187,7 @@ def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, worl
         "mood_error": None if error is None else [None if np.isnan(value) else round(float(value), 4) for value in error],
         "corrupt": [{"path": str(one.path), "reason": one.reason} for one in corrupt],
     }  # fmt: skip
-    fit = Fit(settings, pieces["train"], pieces["validation"], scale, error, parallel.own_device(order.device), rank, world)
+    fit = Fit(settings_of_noise, pieces["train"], pieces["validation"], scale, error, parallel.own_device(order.device), rank, world)
     if order.resume and (folder / "config.toml").exists():
         _go_on(folder, fit, settings, data, rank)
     elif rank == 0:
@@ -349,19 +357,29 @@ def test_vectors(layers: list[torch.nn.Module], piece: Piece, net: str) -> tuple
         return given, run(layers, torch.from_numpy(given)[None])[0][0].numpy()
 
 
-def mood_error(order: Order) -> np.ndarray | None:
-    """(64,) errors of the recognizer that the other nets will follow: this run's, else the one that is installed.
+def recognized(order: Order, net: str, sets: Mapping[str, Path | str]) -> tuple[np.ndarray | None, dict[str, Callable[..., Any]]]:
+    """How the nets behind the recognizer learn of moods: (its errors, who shows a set with its answers).
 
-    NaN for an index that it does not know; None when its file does not tell.
+    The recognizer is this run's, else the one that is installed, if its file tells its errors: one that was distilled does
+    not.  Of ``cues`` it answers the very clips, and stays as it is; sets of scores have no sound, so there its errors
+    (64,), NaN for an index that it does not know, are drawn.
     """
     own = order.output / EMOTION / "model.json"
     path = own if own.exists() else search_path().find(EMOTION)
     if path is None:
-        return None
+        return None, {}
     errors = read_model(path).metadata.get("errors")
     if not isinstance(errors, list) or len(errors) != EMBEDDING.size:
-        return None
-    return np.array([np.nan if value is None else value for value in errors], np.float32)
+        return None, {}
+    if set(sets) == {"cues"}:
+        network = RuledNetwork(EMOTION, load_network(path))
+
+        def embedding_of(item: Item) -> np.ndarray:
+            network.reset()
+            return network(np.load(item.labels["features"]))
+
+        return None, {"cues": teach.made_by(net, embedding_of)}
+    return np.array([np.nan if value is None else value for value in errors], np.float32), {}
 
 
 def chosen_device(name: str) -> str:

@@ -35,7 +35,7 @@ def shows(monkeypatch):
 
     def put(shown):
         monkeypatch.setattr(run, "collect", material.collected(shown))
-        monkeypatch.setattr(run, "mood_error", lambda order: None)
+        monkeypatch.setattr(run, "recognized", lambda *about: (None, {}))
         return shown
 
     return put
@@ -115,7 +115,7 @@ def test_a_changed_run_does_not_go_on_and_the_difference_is_shown(shows, tmp_pat
     with pytest.raises(RunError, match=r"learning_rate: 0\.001 in the run, 0\.5 now"):
         trained(material.order("groovepredictor", tmp_path / "run", epochs=1, learning_rate=0.5, resume=True))
     shows(material.grooves(seed=5))
-    with pytest.raises(RunError, match="hashes: .* in the run"):
+    with pytest.raises(RunError, match=r"hashes: .* in the run"):
         trained(material.order("groovepredictor", tmp_path / "run", epochs=1, resume=True))
     with pytest.raises(RunError, match="holds a run already"):
         trained(material.order("groovepredictor", tmp_path / "run", epochs=1))

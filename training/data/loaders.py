@@ -72,9 +72,13 @@ def collect(
     cache: Path | None = None,
     advance: Callable[[int], object] = lambda n: None,
     executor: Executor | None = None,
+    instead: Mapping[str, Callable[..., Any]] | None = None,
+    most: int | None = None,
 ) -> tuple[dict[str, list[tuple[Item, Any]]], dict[str, dict[str, int]], tuple[Corrupt, ...]]:
     """What a net is shown of a mixture of sets: (item, example) per split, items per set and split, what was left out.
 
+    instead            of a set's row in TEACHERS, by its name
+    most               items per set and split; None: all
     arguments, raises  as create_data_loaders
     """
     if net not in NET_NAMES:
@@ -84,11 +88,13 @@ def collect(
             able = ", ".join(TEACHERS.get(net, {})) or "none yet"
             raise DataSetError(name, f"has no examples for {net}", f"sets that have: {able}")
     collections = mix([load(name, path) for name, path in sets.items()])
+    if most is not None:
+        collections = [replace(found, items=tuple(item for split in SPLITS for item in [i for i in found.items if i.split == split][:most])) for found in collections]
     shown: dict[str, list[tuple[Item, Any]]] = {split: [] for split in SPLITS}
     corrupt = [fault for found in collections for fault in found.corrupt]
     counts: dict[str, dict[str, int]] = {}
     for found in collections:
-        made, faults = TEACHERS[net][found.name](found, cache, advance, executor)
+        made, faults = (instead or {}).get(found.name, TEACHERS[net][found.name])(found, cache, advance, executor)
         corrupt += faults
         counts[found.name] = {split: sum(item.split == split for item, _ in made) for split in SPLITS}
         for item, example in made:
