@@ -68,7 +68,7 @@ def _data(metadata: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
         rows.append(f"| {name} | {row['items']['train']:,} | {row['items']['validation']:,} | {row['items']['test']:,} | {row['licence']} |")
     sizes = data["sequences"]
     rows += ["", "Sequences that begin from reset: " + ", ".join(f"{split} {one['pieces']:,} ({one['steps']:,} steps)" for split, one in sizes.items())
-             + f"; left out as corrupt: {len(data['corrupt'])}.  No song is in two of them; validation chose the epoch, test was looked at once."]  # fmt: skip
+             + f"; left out as corrupt: {len(data['corrupt'])}.  No song is in two of them; validation chose the epoch, test nothing."]  # fmt: skip
     return rows
 
 
@@ -98,6 +98,9 @@ def _indices(spec: NetSpec, metadata: Mapping[str, Any], data: Mapping[str, Any]
     ruled = [f"{i} {names[i]}" for i in metadata["rule_indices"]]
     lines = ["", "## What it cannot do", "", *(f"- {line}" for line in CANNOT[spec.name])]
     lines.append(f"- Filled by the rule, not learned: {', '.join(ruled) if ruled else 'nothing'}.")
+    distilled = [f"{i} {names[i]}" for i in metadata.get("distilled_indices", [])]
+    if distilled:
+        lines.append(f"- Taught by the rule alone (distilled), because no data here knows it: {', '.join(distilled)}.")
     unknown = [f"{i} {names[i]}" for i in metadata.get("unknown_indices", [])]
     if unknown:
         lines.append(f"- Not known, and said to be unknown rather than guessed: {', '.join(unknown)}.")

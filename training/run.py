@@ -44,7 +44,7 @@ from training.data.loaders import TEACHERS, collect
 from training.data.sets import BY_NAME
 from training.fit import UNKNOWN, Fit, Progress, silent
 from training.report import KNOWN_R2, errors_of, report
-from training.sequences import EMOTION, Piece, Scale, fingerprint, pieces_of, summary
+from training.sequences import EMOTION, Piece, Scale, fingerprint, pieces_of, summary, taught_by_rule
 from training.settings import Settings
 from training.student import Student, run
 
@@ -175,6 +175,7 @@ def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, worl
     for split, found in pieces.items():
         if not found:
             raise DataError(f"{', '.join(map(str, sets.values()))}: nothing but silence in {split}; add a set, or items to this one")
+    distilled = taught_by_rule(net, pieces)
     scale = Scale.of(net, pieces["train"])
     if net != EMOTION and set(sets) == {"cues"}:
         settings_of_noise = replace(settings, mood_noise=0.0, mood_masking=0.0)  # its moods are as a recognizer tells them already
@@ -184,7 +185,7 @@ def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, worl
         "sets": {name: {"items": counts[name], "licence": BY_NAME[name].licence, "free": BY_NAME[name].free} for name in counts},
         "sequences": {split: summary(pieces[split]) for split in SPLITS},
         "hashes": {split: fingerprint(pieces[split]) for split in SPLITS}, "feature_hash": feature_hash(),
-        "mood_error": None if error is None else [None if np.isnan(value) else round(float(value), 4) for value in error],
+        "distilled_indices": distilled, "mood_error": None if error is None else [None if np.isnan(value) else round(float(value), 4) for value in error],
         "corrupt": [{"path": str(one.path), "reason": one.reason} for one in corrupt],
     }  # fmt: skip
     fit = Fit(settings_of_noise, pieces["train"], pieces["validation"], scale, error, parallel.own_device(order.device), rank, world)
@@ -285,16 +286,18 @@ def finish(order: Order, fit: Fit, pieces: Mapping[str, list[Piece]], data: Mapp
         "free": all(row["free"] for row in data["sets"].values()),
         "licence": "MIT" if all(row["free"] for row in data["sets"].values()) else "not to be shipped: a data set's licence is non-commercial",
         "created_by": created_by(order, settings), "seed": settings.seed, "commit": commit(), "epochs": fit.epoch,
-        "rule_indices": list(spec.output.rule_indices()),
+        "rule_indices": list(spec.output.rule_indices()), "distilled_indices": data["distilled_indices"],
     }  # fmt: skip
+    scale = replace(fit.scale, known=fit.scale.known.copy())
+    scale.known[data["distilled_indices"]] = 0  # nobody is measured by them
     if net == EMOTION:
         metadata |= settle_unknown(student, pieces["validation"], fit.scale)
     layers = student.folded()
-    vectors = test_vectors(layers, pieces["test"][0], net)
+    vectors = test_vectors(layers, max(pieces["test"], key=lambda piece: piece.n), net)
     path = export_model(layers, folder / "model.json", metadata=metadata | {"finished": finished}, vectors=vectors)
     held_out: dict[str, Any] = {}
     if finished:
-        held_out = report(net, load_network(path), pieces["train"], pieces["validation"], pieces["test"], fit.scale, settings.bootstrap)
+        held_out = report(net, load_network(path), pieces["train"], pieces["validation"], pieces["test"], scale, settings.bootstrap)
         metadata |= {
             "beats_baseline": held_out["beats_baseline"], "verdict": held_out["verdict"],
             "metrics": {row["measure"]: row["net"] for row in held_out["measures"]},

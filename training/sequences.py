@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from kelly._rt.contract import EMBEDDING, EMOTIONS, N_MEL, net_spec
+from kelly._rt.stream.rules import Rule
 from kelly.music.emotion import ANCHORS, TENSION_WEIGHT
 from kelly.music.steering import NEARNESS
 from training.data.item import Item
@@ -131,6 +132,25 @@ def pieces_of(net: str, made: Sequence[tuple[Item, Shown]]) -> list[Piece]:
         x, _, _ = example.window(net, 0, len(example))
         out += [Piece(net, item, example, None if len(rows) == len(example) else rows, len(rows)) for rows in heard_rows(x)]
     return out
+
+
+def taught_by_rule(net: str, pieces: dict[str, list[Piece]]) -> list[int]:
+    """Let the rule teach, in place, the answers that no piece of training knows, where they are known in no other way.
+
+    Without a teacher such an index would say whatever the weights began with, and a band plays by it.
+    returns  those indices; the held-out pieces stay as they are, so that nobody is measured by them
+    """
+    spec = net_spec(net)
+    if net == EMOTION or spec.output.activation == "softmax" or not all(isinstance(piece.example, Kept) for piece in pieces["train"]):
+        return []
+    known = np.max([piece.example.blocks[2].max(0) for piece in pieces["train"]], axis=0)
+    untaught = [i for i in range(spec.output.size) if known[i] == 0 and i not in spec.output.rule_indices()]
+    rule = Rule(net)
+    for piece in (*pieces["train"], *pieces["validation"]):
+        x, y, mask = piece.example.blocks
+        y[:, untaught] = rule(np.ascontiguousarray(x))[:, untaught]
+        mask[:, untaught] = mask.max(1, keepdims=True)
+    return untaught
 
 
 def fingerprint(pieces: Sequence[Piece]) -> str:

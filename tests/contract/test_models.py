@@ -7,11 +7,12 @@ import pytest
 
 import kelly
 from kelly._rt.contract import CONTRACT_VERSION, EMBEDDING, NET_NAMES, net_spec
-from kelly._rt.stream.rules import Rule
 from kelly.nets.json import read_model
 from kelly.nets.store import PACKAGE_MODELS
 
 RECURRENT = ("emotionrecognizer", "melodytransformer")
+DISTILLED = ("melodytransformer",)
+"""Nets that were taught by their rule; the others by music, and their files say whether that beat their baselines."""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_embedded_vectors_are_a_real_run_and_hold(processor, name):
     slot = processor.slot(name)
     model = read_model(slot.path)
     assert model.vectors is not None
-    assert len(model.vectors.input) >= 16
+    assert len(model.vectors.input) >= 8
     assert np.ptp(model.vectors.output, axis=0).max() > 0.01  # not a constant
     assert slot.vector_error <= 1e-5
 
@@ -55,10 +56,18 @@ def test_metadata_and_card_say_what_they_are(processor, name):
     spec = net_spec(name)
     assert metadata["net"] == name
     assert metadata["contract"] == CONTRACT_VERSION
-    assert "distilled" in metadata["taught_by"]
     assert metadata["rule_indices"] == list(spec.output.rule_indices())
     card = (slot.path.parent / "CARD.md").read_text(encoding="utf-8")
-    for words in ("Distilled from kelly's own fallback rule", f"contract {CONTRACT_VERSION}", metadata["created_by"], "What it cannot do"):
+    if name in DISTILLED:
+        assert "distilled" in metadata["taught_by"]
+        assert "Distilled from kelly's own fallback rule" in card
+    else:
+        assert metadata["free"]
+        assert metadata["beats_baseline"] is True
+        assert metadata["verdict"] in card
+        assert not metadata["quick"]
+        assert ("`cues`" in card) == metadata["synthetic"]
+    for words in (f"contract {CONTRACT_VERSION}", metadata["created_by"], "What it cannot do"):
         assert words in card
     for index in spec.output.rule_indices():
         assert spec.output.index_names()[index] in card
@@ -111,16 +120,10 @@ def test_kelly_computes_what_pytorch_computes(processor, unseen, name):
 # Share of the rule's variance explained on unseen material, and for distributions the share of equal
 # first choices: each bar lies a little under what the cards report, so that a rule that is changed
 # without training its net again is noticed.
-BARS = {
-    "emotionrecognizer": (0.85, 0.0),
-    "melodytransformer": (0.92, 0.90),
-    "harmonypredictor": (0.95, 0.90),
-    "dynamicsengine": (0.98, 0.0),
-    "groovepredictor": (0.97, 0.0),
-}
+BARS = {"melodytransformer": (0.92, 0.90)}
 
 
-@pytest.mark.parametrize("name", NET_NAMES)
+@pytest.mark.parametrize("name", DISTILLED)
 def test_the_nets_agree_with_the_rules_that_taught_them(processor, unseen, name):
     from training.distil import agree
 
@@ -132,16 +135,18 @@ def test_the_nets_agree_with_the_rules_that_taught_them(processor, unseen, name)
         assert agreement.top1 >= top1
 
 
-def test_the_recognizer_hears_valence_arousal_and_tension_as_the_rule_does(processor):
-    """On a recording that no training used: the bundled demo, settled for 5 s."""
-    import soundfile
-
-    samples, rate_hz = soundfile.read(PACKAGE_MODELS.parent / "audio" / "demo.ogg", dtype="float32")
-    rows = kelly.extract_features(samples, rate_hz)
-    network = processor.clone_engine("emotionrecognizer")
-    network.reset()
-    found, wanted = network(rows)[125:, :3], Rule("emotionrecognizer")(rows)[125:, :3]
-    assert np.abs(found - wanted).mean() < 0.12
+def test_the_recognizer_does_not_say_what_it_does_not_know(processor, unseen):
+    """Indices that its card calls unknown are constant; those that the band plays by are not among them."""
+    slot = processor.slot("emotionrecognizer")
+    unknown = read_model(slot.path).metadata["unknown_indices"]
+    played = ("valence", "arousal", "tension", "intensity", "mode", "density", "level", "articulation", "brightness", "pulse_clarity")
+    assert not {EMBEDDING[name].start for name in played} & set(unknown)
+    slot.network.reset()
+    answers = slot.network(unseen["emotionrecognizer"].x[0])
+    slot.network.reset()
+    assert np.ptp(answers[:, unknown], axis=0).max() < 1e-6
+    assert EMBEDDING["swing"].start in unknown
+    assert answers[0, EMBEDDING["swing"].start] < -0.99  # unknown is even
 
 
 def test_the_recognizer_does_not_drift_within_ten_minutes(processor, unseen):
