@@ -1,7 +1,7 @@
 """Kernels, activations and executor: the one source, compiled once per instruction set.
 
 The including module defines PANEL, the outputs computed side by side, and CHUNK, the same where every
-output has several sums at once.  Everything is vectorised
+output has several sums at once; NARROW is CHUNK, or TAIL_PANEL where that is less.  Everything is vectorised
 across outputs, so each output's own sum keeps its order and every instruction set gives the same
 bits; the build forbids the compiler to fuse product and sum.
 
@@ -308,8 +308,8 @@ cdef void chunked_product(const float* w, Py_ssize_t w_columns, Py_ssize_t skipp
         while j < used:
             if width == LAST_PANEL:
                 one_chunk(w + skipped * width, width, x, columns, LAST_PANEL, order, lengths, per_tap, start, total)
-            elif width == TAIL_PANEL and CHUNK > TAIL_PANEL:
-                one_chunk(w + skipped * width, width, x, columns, TAIL_PANEL, order, lengths, per_tap, start, total)
+            elif width == TAIL_PANEL:
+                one_chunk(w + skipped * width + j, width, x, columns, NARROW, order, lengths, per_tap, start, total)
             else:
                 one_chunk(w + skipped * width + j, width, x, columns, CHUNK, order, lengths, per_tap, start, total)
             for i in range(<int>(used - j if used - j < CHUNK else CHUNK)):
