@@ -169,6 +169,25 @@ class RecordConfig:
     folder: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PersonalConfig:
+    """Valence, arousal and tension as a player means them; `kelly train personal` finds the numbers.
+
+    valence  shares of the recognizer's valence, arousal and tension in the player's valence, and an offset; each -4..4
+    arousal  the same for arousal
+    tension  the same for tension
+    """
+
+    valence: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
+    arousal: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 0.0)
+    tension: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 0.0)
+
+    @property
+    def rows(self) -> tuple[tuple[float, float, float, float], ...] | None:
+        """The three, for the worker; None where they change nothing."""
+        return None if self == PersonalConfig() else (self.valence, self.arousal, self.tension)
+
+
 ControlsConfig = make_dataclass(
     "ControlsConfig", [(name, float, field(default=default)) for name, _, _, default, _, _ in CONTROLS], frozen=True, slots=True
 )
@@ -192,6 +211,7 @@ class Config:
     record: RecordConfig = field(default_factory=RecordConfig)
     osc: OscConfig = field(default_factory=OscConfig)
     controls: Any = field(default_factory=ControlsConfig)
+    personal: PersonalConfig = field(default_factory=PersonalConfig)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def items(self) -> Iterable[tuple[str, Any, str]]:
@@ -317,6 +337,17 @@ def _controls(value: Any, textual: bool) -> dict[str, str]:
     return dict(value)
 
 
+def _four(value: Any, textual: bool) -> tuple[float, float, float, float]:
+    """Shares of valence, arousal and tension, and an offset."""
+    if textual and isinstance(value, str):
+        value = value.split(",")
+    one = _number(-4.0, 4.0)
+    if not isinstance(value, list | tuple) or len(value) != 4:
+        raise ValueError(f"expected four numbers, shares of valence, arousal and tension and an offset, found {value!r}")
+    v, a, t, offset = (one(item, textual) for item in value)
+    return v, a, t, offset
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One row: ``key`` in the file, ``name`` as keyword and flag, ``env`` in the environment."""
@@ -381,11 +412,12 @@ SETTINGS = (
     Setting("record.folder", "record", _text()),
     Setting("osc.to", "osc", _text()),
     *(Setting(f"controls.{name}", name, _number(low, high)) for name, low, high, _, _, _ in CONTROLS),
+    *(Setting(f"personal.{name}", f"personal_{name}", _four) for name in ("valence", "arousal", "tension")),
 )
 OTHER_VARIABLES = ("KELLY_CACHE", "KELLY_CONFIG", "KELLY_DEBUG", "KELLY_MODEL_CACHE", "KELLY_RT_BACKEND", "KELLY_RT_ISA")
 SECTIONS = {
     "audio": AudioConfig, "midi": MidiConfig, "music": MusicConfig, "models": ModelsConfig, "engine": EngineConfig,
-    "record": RecordConfig, "osc": OscConfig, "controls": ControlsConfig,
+    "record": RecordConfig, "osc": OscConfig, "controls": ControlsConfig, "personal": PersonalConfig,
 }  # fmt: skip
 
 

@@ -69,3 +69,40 @@ def measures(path: Path, net: str, report: dict[str, Any]) -> None:
     axes[0].legend(frameon=False, fontsize=8, loc="best")
     figure.suptitle(f"{net} on {report['sequences']} held-out sequences, 95 % intervals")
     _save(figure, path)
+
+
+def counterfactuals(path: Path, found: dict[str, Any]) -> None:
+    """What the recognizer does when one thing of a piece changes: one panel per change, one line per piece."""
+    from training.counterfactuals import KEYS, LEVELS_DB, TEMPI
+
+    figure, axes = _figure(5, 15, 3.6)
+    blue, orange = COLOURS["net"], OTHERS[0]
+
+    def lines(axis: Any, x: Sequence[float], rows: list[list[float]], colour: str, name: str) -> None:
+        order = sorted(range(len(x)), key=lambda k: x[k])
+        for row in rows:
+            axis.plot([x[k] for k in order], [row[k] for k in order], color=colour, alpha=0.3, lw=1)
+        if rows:
+            axis.plot([x[k] for k in order], [sum(row[k] for row in rows) / len(rows) for k in order], "o-", color=colour, lw=2.5, label=name)
+
+    for k, row in enumerate(sorted(found["mode"], key=lambda row: row["major"] - row["minor"])):
+        axes[0].plot([row["minor"], row["major"]], [k, k], color="#cccccc", zorder=0)
+        axes[0].plot([row["minor"]], [k], "o", color=orange, label="minor" if not k else None)
+        axes[0].plot([row["major"]], [k], "o", color=blue, label="major" if not k else None)
+    axes[0].set(title="same piece in both modes", xlabel="valence", yticks=[], ylabel="pieces", xlim=(-1, 1))
+    lines(axes[1], TEMPI, [row["arousal"] for row in found["tempo"]], blue, "arousal")
+    lines(axes[1], TEMPI, [row["valence"] for row in found["tempo"]], orange, "valence")
+    axes[1].set(title="five tempi", xlabel="times the tempo", ylim=(-1, 1))
+    lines(axes[2], LEVELS_DB, [row["arousal"] for row in found["level"]], blue, "arousal")
+    axes[2].set(title="five levels in one take", xlabel="dB", ylim=(-1, 1))
+    lines(axes[3], KEYS, [row["valence"] for row in found["key"]], orange, "valence")
+    axes[3].set(title="twelve keys", xlabel="semitones", ylim=(-1, 1))
+    moved = sorted(row["moved"] for row in found["gain"])
+    axes[4].plot(moved, range(len(moved)), "o", color=blue)
+    axes[4].axvline(0.1, color="black", lw=1, ls="--")
+    axes[4].set(title="input gain of 12 dB up, down", xlabel="most that V, A, T move", yticks=[], ylabel="pieces", xlim=(0, max(0.2, *moved)) if moved else (0, 0.2))
+    for axis in axes:
+        axis.grid(alpha=0.25)
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(frameon=False, fontsize=8)
+    _save(figure, path)

@@ -23,13 +23,15 @@ GIVEN = (
 @click.command("analyze")
 @click.argument("audio", metavar="AUDIO")
 @click.option("-o", "--output", metavar="CSV", help="The table as a file; default: stdout.")
+@click.option("--plot", metavar="PNG", help="A picture of it: feelings, key, chords and beats over time, and the way through the moods.")
 @click.option("--audio-channel", metavar="N", help="Listen to channel N only (from 1); default: all, mixed.")
 @click.option("--features", is_flag=True, help="Add the 128 features to every line.")
 @options(GIVEN, MODELS, CONFIG, JSON, VOICE)
-def command(audio: str, output: str | None, features: bool, **flags: Any) -> int:
+def command(audio: str, output: str | None, plot: str | None, features: bool, **flags: Any) -> int:
     """Hear what kelly hears in a recording: mood, key, tempo, chords.
 
-    Writes a CSV with one line per 40 ms: time, valence, arousal, tension (-1 to 1), key, tempo, chord, beats.
+    Writes a CSV with one line per 40 ms: time_s; valence, arousal, tension (-1 to 1) and confidence (0 to 1); key, tempo_bpm,
+    chord, empty or 0 where none is known; beat, how many fell into the line; playing, 1 or 0. --plot needs matplotlib.
     """
     voice = console(flags)
     config = settings(flags)
@@ -40,12 +42,16 @@ def command(audio: str, output: str | None, features: bool, **flags: Any) -> int
     if output:
         with open(output, "w", encoding="utf-8", newline="") as file:
             track.write_csv(file, features)
+    if plot:
+        from kelly.cli.track_picture import picture
+
+        picture(track, Path(plot), Path(audio).stem)
     if voice.json:
         curves = {name: [round(float(value), 4) for value in getattr(track, name)] for name in ("valence", "arousal", "tension")}
         beats = [round(float(beat), 4) for beat in track.beats_s]
         head = {"key": track.key, "tempo_bpm": track.tempo_bpm, "beats_s": beats, "chords": track.chords, **curves}
-        voice.report(SCHEMA, {"audio": audio, "csv": output, "times_s": [round(float(t), 3) for t in track.times_s], **head})
-    elif not output:
+        voice.report(SCHEMA, {"audio": audio, "csv": output, "plot": plot, "times_s": [round(float(t), 3) for t in track.times_s], **head})
+    elif not output and not plot:
         text = io.StringIO()
         track.write_csv(text, features)
         click.echo(text.getvalue(), nl=False)

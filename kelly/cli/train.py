@@ -13,7 +13,9 @@ import click
 from kelly.cli import train_nets
 from kelly.cli.console import table
 from kelly.cli.options import JSON, VOICE, console, options
+from kelly.cli.train_evaluate import command as evaluate
 from kelly.cli.train_make import make
+from kelly.cli.train_personal import command as personal
 from kelly.errors import BackendUnavailableError
 
 CHECK_SCHEMA, LIST_SCHEMA = "kelly.train.data.check/1", "kelly.train.data.list/1"
@@ -60,6 +62,8 @@ def command() -> None:
 
 
 command.add_command(train_nets.command)
+command.add_command(evaluate)
+command.add_command(personal)
 
 
 @command.group("data")
@@ -124,23 +128,35 @@ def check(name: str, path: str, names_only: bool, **flags: Any) -> int:
 @click.argument("name", metavar="NAME")
 @click.argument("path", metavar="PATH")
 @click.option("--cache", metavar="FOLDER", default="", help="Where features are kept; default: KELLY_CACHE, or the user's cache.")
+@click.option("--scheduler", metavar="ADDRESS", default="", help="A Dask cluster, such as tcp://HOST:8786; local: one here; default: this machine's processors.")
 @options(JSON, VOICE)
-def features(name: str, path: str, cache: str, **flags: Any) -> int:
-    """Extract the features of a data set's recordings, and keep them for training.
+def features(name: str, path: str, cache: str, scheduler: str, **flags: Any) -> int:
+    """Extract the features of a data set's recordings and the examples of its scores, and keep them for training.
 
-    Runs on every processor; interrupted, it goes on where it stopped. What is kept already is not extracted again.
+    Runs on every processor, or on a Dask cluster whose workers see the same disks; interrupted, it goes on where it
+    stopped. What is kept already is not made again.
     """
     voice = console(flags)
     extract = training("data.features")
-    recordings = [item.audio for item in training("data.sets").load(name, path).items if item.audio]
+    found = training("data.sets").load(name, path)
+    recordings = [item.audio for item in found.items if item.audio]
+    nets = {net: able[name] for net, able in training("data.scores").TEACHERS.items() if name in able}
     folder = Path(cache) if cache else extract.cache_folder()
-    with voice.progress(f"hearing {len(recordings):,} recordings", len(recordings)) as advance:
-        kept, corrupt = extract.extract(recordings, folder, advance)
+    examples: dict[str, int] = {}
+    with training("data.scheduler").executor(scheduler) as workers:
+        with voice.progress(f"hearing {len(recordings):,} recordings", len(recordings)) as advance:
+            kept, corrupt = extract.extract(recordings, folder, advance, workers)
+        for net, make in nets.items():
+            with voice.progress(f"reading {len(found.items):,} scores for {net}", len(found.items)) as advance:
+                made, faults = make(found, folder, advance, workers)
+            examples[net] = len(made)
+            corrupt |= {one.path: one for one in faults}
     if voice.json:
-        faults = [{"path": str(one.path), "reason": one.reason} for one in corrupt.values()]
-        voice.report(FEATURES_SCHEMA, {"name": name, "cache": str(folder), "recordings": len(kept), "corrupt": faults})
+        left = [{"path": str(one.path), "reason": one.reason} for one in corrupt.values()]
+        voice.report(FEATURES_SCHEMA, {"name": name, "cache": str(folder), "recordings": len(kept), "examples": examples, "corrupt": left})
     else:
-        lines = [f"{len(kept):,} recordings in {folder}; {len(corrupt):,} corrupt"]
+        counted = "".join(f", {count:,} examples for {net}" for net, count in examples.items())
+        lines = [f"{len(kept):,} recordings{counted} in {folder}; {len(corrupt):,} left out"]
         voice.data("\n".join([*lines, *(f"  {one.path}: {one.reason}" for one in corrupt.values())]))
     return 0
 

@@ -77,18 +77,23 @@ class Track:
         """float32 (T,), -1 at rest to 1 tense."""
         return self._named("tension")
 
+    @property
+    def confidence(self) -> Array:
+        """float32 (T,), 0..1, how far valence and arousal are to be trusted."""
+        return self._named("confidence")
+
     def _named(self, name: str) -> Array:
         return self.embedding[:, EMBEDDING[name].start]
 
     def write_csv(self, file: IO[str], features: bool = False) -> None:
         """One line per hop: time, mood, key, tempo, chord, whether a beat fell into it; with ``features`` all 128 too."""
         writer = csv.writer(file, lineterminator="\n")
-        names = ["time_s", "valence", "arousal", "tension", "key", "tempo_bpm", "chord", "beat", "playing"]
+        names = ["time_s", "valence", "arousal", "tension", "confidence", "key", "tempo_bpm", "chord", "beat", "playing"]
         writer.writerow([*names, *(f"feature_{i}" for i in range(self.features.shape[1] if features else 0))])
         starts = np.concatenate([[-np.inf], self.times_s[:-1]])
         beats = np.searchsorted(self.beats_s, self.times_s, "right") - np.searchsorted(self.beats_s, starts, "right")
         for row, time_s in enumerate(self.times_s):
-            mood = (f"{float(curve[row]):.4f}" for curve in (self.valence, self.arousal, self.tension))
+            mood = (f"{float(curve[row]):.4f}" for curve in (self.valence, self.arousal, self.tension, self.confidence))
             fields = [f"{time_s:.3f}", *mood, self.keys[row], f"{float(self.tempos_bpm[row]):.2f}", self.chords[row]]
             fields += [str(int(beats[row])), str(int(self.playing[row]))]
             writer.writerow(fields + ([f"{float(value):.6g}" for value in self.features[row]] if features else []))
@@ -170,6 +175,7 @@ def _worker(source: FileSource, config: Config) -> tuple[Worker, Ring, dict[str,
         Ring(dtype("command"), 16),
         Ring(receipt_dtype(), 16),
         enabled=[name for name, slot in slots.items() if slot.enabled],
+        personal=config.personal.rows,
     )
     heard = ("emotionrecognizer", "harmonypredictor")
     return worker, ticks, {name: slots[name].source for name in heard}

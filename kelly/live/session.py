@@ -188,6 +188,7 @@ class Session:
             tape=self.take.tape if self.take is not None else None,
             controls=[getattr(config.controls, name) for name in NAMES],
             script=self._replayed.script if self._replayed is not None else None,
+            personal=config.personal.rows,
         )
         if self.take is not None:
             self.take.torn = lambda: self._worker.torn

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -281,3 +282,29 @@ def test_beats_of_a_given_tempo_lie_on_its_grid(tmp_path):
         assert sum(int(row["beat"]) for row in csv.DictReader(file)) == len(track.beats_s[track.beats_s <= track.times_s[-1]])
 
 
+
+
+def test_a_recording_becomes_a_picture(tmp_path, capsys, monkeypatch):
+    """A PNG of some size beside the table; without matplotlib the way to it is told, and no half file is left."""
+    pytest.importorskip("matplotlib")
+    wav, png = tmp_path / "take.wav", tmp_path / "take.png"
+    t = np.arange(8 * 22050) / 22050
+    chords = sum(np.sin(2 * np.pi * 440 * 2 ** ((p + 5 * (t > 4) - 69) / 12) * t) for p in (60, 64, 67))
+    soundfile.write(wav, (0.2 * chords * np.exp(-4 * (t % 0.5))).astype(np.float32), 22050)
+    assert run(["analyze", str(wav), "-o", str(tmp_path / "take.csv"), "--plot", str(png)]) == 0
+    head = png.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    assert int.from_bytes(head[16:20], "big") > 1500
+    assert (tmp_path / "take.csv").read_text().startswith("time_s,valence,arousal,tension,confidence,key,")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    capsys.readouterr()
+    assert run(["analyze", str(wav), "--plot", str(tmp_path / "other.png")]) == 1
+    assert "kelly-live[plot]" in capsys.readouterr().err
+    assert not (tmp_path / "other.png").exists()
+
+
+def test_stretches_of_a_name_become_spans():
+    """In order, with their ends; what has no name is left out."""
+    from kelly.cli.track_picture import spans
+
+    assert list(spans(("", "C", "C", "G", ""), np.array([1.0, 2.0, 3.0, 4.0, 5.0]))) == [(1.0, 3.0, "C"), (3.0, 4.0, "G")]

@@ -78,6 +78,9 @@ cdef struct worker_t:
     int32_t path_rows
     double path_bars                # length of the way
     float planned[64]
+    float personal[12]              # rows valence, arousal, tension of a map of the three and 1; see adapted
+    float adapted[64]               # the recognizer's answer by that map
+    bint adapts
     float embedding[64]
     float ruled[128]
     float other[128]                # the answer of a network that leaves
@@ -115,6 +118,7 @@ cdef class Worker:
     cdef void _network_hop(self) noexcept nogil
     cdef void _obey(self, int64_t index) noexcept nogil
     cdef void _carry_out(self, const command_t* c, int64_t index) noexcept nogil
+    cdef void _adapt(self) noexcept nogil
     cdef void _bend(self, int row, float by) noexcept nogil
     cdef void _call_hooks(self) noexcept nogil
     cdef bint has_left(self, int i)

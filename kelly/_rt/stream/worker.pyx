@@ -159,6 +159,8 @@ cdef class Worker:
     path         float32 (K, 64) embeddings that drive the nets in the recognizer's place, evenly spaced over
                  path_bars bars of the grid, the last one from then on; None: the recognizer leads
     controls     float (N,), rows of layout.CONTROLS, at the start; None: their defaults
+    personal     float (3, 4): valence, arousal and tension as a player means them, from the recognizer's three and 1;
+                 None: as they are
     script       records of receipt_dtype(), by tick: commands that are carried out at the tick they name, as they were
                  when a recording was made; None for none
     tape         ring of float32 that gets every sample the worker hears, or None; a full one ends there for good
@@ -169,7 +171,7 @@ cdef class Worker:
     def __cinit__(self, Capture capture not None, FeatureExtractor extractor not None, Tracker tracker not None,
                   networks, Ring ticks not None, Ring commands not None, Ring receipts not None,
                   enabled=None, Ring strikes=None, reflex_note=None, int reflex_channel=16, path=None, double path_bars=0.0,
-                  Ring tape=None, controls=None, script=None):
+                  Ring tape=None, controls=None, script=None, personal=None):
         cdef int i
         cdef const float[:, ::1] rows
         cdef const unsigned char[::1] lines
@@ -212,6 +214,13 @@ cdef class Worker:
         for i, (name, low, high, default, _, _) in enumerate(CONTROLS):
             self.state.lowest[i], self.state.highest[i], self.state.neutral[i] = low, high, default
             self.state.controls[i] = default if controls is None else min(max(float(controls[i]), low), high)
+        if personal is not None:
+            told = np.ascontiguousarray(personal, np.float32)
+            if told.shape != (3, 4) or not np.isfinite(told).all():
+                raise ValueError(f"personal is (3, 4) finite numbers, found {told.shape}")
+            self.state.adapts = True
+            for i in range(12):
+                self.state.personal[i] = told.flat[i]
         if script is not None and len(script):
             self.script = np.ascontiguousarray(script, receipt_dtype())
             if np.any(np.diff(self.script["tick"]) < 0):
@@ -401,6 +410,9 @@ cdef class Worker:
             w.forgot = True
             self._forget()
             kelly_add(&w.resets, 1)
+        if w.adapts:
+            self._adapt()
+            led = w.adapted
         if w.path_rows > 0:
             self._follow()
             led = w.planned
@@ -410,6 +422,17 @@ cdef class Worker:
         self._bend(EMBEDDING_VALENCE, w.controls[CONTROL_VALENCE])
         self._bend(EMBEDDING_AROUSAL, w.controls[CONTROL_AROUSAL])
         self._bend(EMBEDDING_TENSION, w.controls[CONTROL_TENSION])
+
+    cdef void _adapt(self) noexcept nogil:
+        """The recognizer's answer with valence, arousal and tension as this player means them."""
+        cdef worker_t* w = self.state
+        cdef const float* row
+        cdef float v = w.embedding[EMBEDDING_VALENCE], a = w.embedding[EMBEDDING_AROUSAL], t = w.embedding[EMBEDDING_TENSION]
+        cdef int i
+        memcpy(w.adapted, w.embedding, sizeof(w.adapted))
+        for i in range(3):
+            row = w.personal + 4 * i
+            w.adapted[EMBEDDING_VALENCE + i] = min(max(row[0] * v + row[1] * a + row[2] * t + row[3], <float>-1.0), <float>1.0)
 
     cdef void _bend(self, int row, float by) noexcept nogil:
         """Move one number of the mood, within -1..1."""

@@ -1,0 +1,215 @@
+"""Pairs of recordings that differ in one thing: what the recognizer should follow, and what it should not.
+
+Pieces are composed for this with a seed of their own, played by the programs and the soundfont of no other clip.
+Rendered features lie in the cache under the hashes of composer and front end; another recognizer hears the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import kelly
+from kelly._rt.contract import EMBEDDING
+from kelly.errors import DataError
+from training.data.cues import render
+from training.data.cues.composer import compose
+from training.data.cues.corpus import SOUND, TEST_FONT, source_hash
+from training.data.cues.counterfactual import counterfactual
+from training.data.cues.plan import draw
+from training.data.examine import spread
+from training.data.features import cache_folder, feature_hash, save
+from training.sequences import heard_rows
+
+Array = NDArray[np.float32]
+
+SEED = 7919  # no corpus is drawn from it
+TEMPI = (0.75, 0.87, 1.0, 1.15, 1.33)
+LEVELS_DB = (0.0, 12.0, -12.0, 6.0, -6.0)  # of five spans of a piece that was heard as it is before, in one take
+GAINS_DB = (-12.0, 12.0)
+KEYS = tuple(range(-5, 7))
+LONGEST_S = 27.0  # of a piece that still fits its slot when it is slowest
+SETTLED_ROWS = 200  # eight seconds, in which the key is found and the level learned
+SPAN_ROWS = 50  # two seconds, after which a new level is heard
+AFFECT = ("valence", "arousal", "tension")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One recording of one piece: a kind of TRIALS and the value it has there."""
+
+    index: int
+    kind: str
+    value: Any = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the piece as it was composed."""
+        return (self.kind, self.value) in (("gain", 0.0), ("key", 0), ("tempo", 1.0))
+
+    @property
+    def name(self) -> str:
+        """Of its file."""
+        return f"{self.index}-{'again' if self.kind == 'level' else self.kind}-{self.value}"
+
+
+def variants_of(n: int) -> list[Variant]:
+    """Modes of n pieces, tempi, levels and gains of half of them, keys of a quarter."""
+    found = suitable(n)
+    out = []
+    for k, index in enumerate(found):
+        out += [Variant(index, "mode", mode) for mode in ("major", "minor")]
+        if k < -(-n // 2):
+            out += [Variant(index, "tempo", factor) for factor in TEMPI]
+            out += [Variant(index, "level")]
+            out += [Variant(index, "gain", gain) for gain in (0.0, *GAINS_DB)]
+        if k < -(-n // 4):
+            out += [Variant(index, "key", key) for key in KEYS]
+    return out
+
+
+def suitable(n: int) -> list[int]:
+    """Test pieces of one key and one level; the first n in order of their index."""
+    out, index = [], 0
+    while len(out) < n:
+        plan = draw(SEED, index)
+        even = plan.split == "test" and plan.kind == "loop" and all(section.texture not in ("silence", "percussive") for section in plan.sections)
+        if even and compose(plan).length_s < LONGEST_S:
+            out.append(index)
+        index += 1
+    return out
+
+
+def hear(work: tuple[int, tuple[Variant, ...], str, str]) -> tuple[dict[Variant, str], str]:
+    """All variants of a piece, in one run of the synthesizer: where their features lie, or {} and why not."""
+    _, variants, folder, font = work
+    own = {variant: Variant(variant.index, "tempo", 1.0) if variant.plain else variant for variant in variants}
+    places = {same: Path(folder) / f"{same.name}.npy" for same in own.values()}
+    missing = [same for same, place in places.items() if not place.exists()]
+    try:
+        if missing:
+            pieces = {slot: changed(same) for slot, same in enumerate(missing)}
+            if any(same.kind == "level" for same in missing):
+                pieces[len(missing)] = compose(draw(SEED, variants[0].index))
+            sounds = render.render_all(pieces, Path(font))
+            for slot, same in enumerate(missing):
+                if same.kind == "level":  # once as it is, so that mezzo-forte is known
+                    sounds[slot] = np.concatenate([sounds[len(missing)], sounds[slot]])
+                samples = sounds[slot] * np.float32(10 ** (same.value / 20) if same.kind == "gain" else 1)
+                save(places[same], kelly.extract_features(np.ascontiguousarray(samples, np.float32), render.RATE_HZ))
+        return {variant: str(places[same]) for variant, same in own.items()}, ""
+    except (DataError, OSError) as error:
+        return {}, str(error)
+
+
+def changed(variant: Variant) -> Any:
+    """The piece with one thing changed."""
+    piece = compose(draw(SEED, variant.index))
+    if variant.kind == "mode":
+        return counterfactual(piece, mode=variant.value)
+    if variant.kind == "tempo":
+        return counterfactual(piece, tempo_factor=variant.value)
+    if variant.kind == "level":
+        return counterfactual(piece, level_db=LEVELS_DB)
+    if variant.kind == "key":
+        return counterfactual(piece, transpose=variant.value)
+    return piece
+
+
+def heard(variants: Sequence[Variant], cache: Path | None = None, font: Path = TEST_FONT, advance: Callable[[int], object] = lambda n: None, executor: Executor | None = None) -> dict[Variant, Array]:
+    """Features of every variant, rendered in parallel and kept.
+
+    raises  DataError when FluidSynth or the soundfont is missing
+    """
+    folder = (cache or cache_folder()) / "counterfactuals" / f"{source_hash(SOUND)}-{feature_hash()}-{font.stem}"
+    mine: dict[int, list[Variant]] = {}
+    for variant in variants:
+        mine.setdefault(variant.index, []).append(variant)
+    out = {}
+    for places, reason in spread(hear, [(index, tuple(group), str(folder), str(font)) for index, group in mine.items()], executor):
+        if reason:
+            raise DataError(reason)
+        advance(len(places))
+        out |= {variant: np.load(place) for variant, place in places.items()}
+    return out
+
+
+def feelings(engine: Any, features: Array) -> Array:
+    """(T, 3) valence, arousal, tension as the engine would publish them; NaN while nobody plays.
+
+    engine  a Network or a Rule: ``reset`` and a call
+    """
+    out = np.full((len(features), 3), np.nan, np.float32)
+    places = [EMBEDDING[name].start for name in AFFECT]
+    for rows in heard_rows(features):
+        engine.reset()
+        out[rows] = engine(np.ascontiguousarray(features[rows]))[:, places]
+    return out
+
+
+def played_again(rows: Array) -> Array:
+    """The second half of a take in which a piece is played twice."""
+    return rows[len(rows) // 2 :]
+
+
+def spearman(one: Sequence[float], other: Sequence[float]) -> float:
+    """Rank correlation; 0 where one of the two never changes."""
+    ranks = [np.argsort(np.argsort(values)).astype(float) for values in (one, other)]
+    return float(np.corrcoef(*ranks)[0, 1]) if min(rank.std() for rank in ranks) > 0 else 0.0
+
+
+def judged(engine: Any, recordings: dict[Variant, Array]) -> dict[str, list[dict[str, Any]]]:
+    """Per kind of change, per piece: what the engine said.
+
+    mode   ``major``, ``minor`` valence
+    tempo  ``arousal``, ``valence`` at TEMPI; ``rank`` of arousal
+    level  ``arousal`` at LEVELS_DB; ``rank``
+    gain   ``moved``: the largest of |change| of valence, arousal, tension
+    key    ``moved``: the largest |change| of valence over KEYS
+    """
+    said = {variant: feelings(engine, features) for variant, features in recordings.items()}
+    mean = {variant: np.nanmean(rows[SETTLED_ROWS:], axis=0) for variant, rows in said.items()}
+    pieces = sorted({variant.index for variant in said})
+    out: dict[str, list[dict[str, Any]]] = {kind: [] for kind in ("mode", "tempo", "level", "gain", "key")}
+    for index in pieces:
+        mine = {(variant.kind, variant.value): value for variant, value in mean.items() if variant.index == index}
+        out["mode"].append({"piece": index, "major": float(mine["mode", "major"][0]), "minor": float(mine["mode", "minor"][0])})
+        if ("tempo", 1.0) not in mine:
+            continue
+        arousal, valence = ([float(mine["tempo", factor][k]) for factor in TEMPI] for k in (1, 0))
+        out["tempo"].append({"piece": index, "arousal": arousal, "valence": valence, "rank": spearman(TEMPI, arousal)})
+        spans = [float(np.nanmean(part[SPAN_ROWS:, 1])) for part in np.array_split(played_again(said[Variant(index, "level")]), len(LEVELS_DB))]
+        out["level"].append({"piece": index, "arousal": spans, "rank": spearman(LEVELS_DB, spans)})
+        base = mine["gain", 0.0]
+        out["gain"].append({"piece": index, "moved": float(max(np.abs(mine["gain", gain] - base).max() for gain in GAINS_DB))})
+        if ("key", 0) in mine:
+            values = [float(mine["key", key][0]) for key in KEYS]
+            out["key"].append({"piece": index, "valence": values, "moved": float(max(abs(value - mine["key", 0][0]) for value in values))})
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What is asked of the recognizer, as a share of pieces."""
+
+    name: str
+    asked: str
+    least: float
+    share: Callable[[dict[str, list[dict[str, Any]]]], list[bool]]
+
+
+GATES = (
+    Gate("valence, major against minor", "higher by .3", 0.9, lambda found: [row["major"] - row["minor"] >= 0.3 for row in found["mode"]]),
+    Gate("valence, major against minor", "higher", 0.9, lambda found: [row["major"] > row["minor"] for row in found["mode"]]),
+    Gate("arousal over 5 tempi", "Spearman .8", 0.85, lambda found: [row["rank"] >= 0.8 for row in found["tempo"]]),
+    Gate("valence over 5 tempi", "fastest no lower than slowest, give or take .05", 0.85, lambda found: [row["valence"][-1] >= row["valence"][0] - 0.05 for row in found["tempo"]]),
+    Gate("arousal over 5 levels of one take", "Spearman .8", 0.85, lambda found: [row["rank"] >= 0.8 for row in found["level"]]),
+    Gate("input gain of +-12 dB", "moves V, A, T by less than .1", 0.9, lambda found: [row["moved"] < 0.1 for row in found["gain"]]),
+    Gate("12 keys", "move valence by .1 at most", 0.9, lambda found: [row["moved"] <= 0.1 for row in found["key"]]),
+)

@@ -1,0 +1,155 @@
+"""Everything that can be said of five nets, as a page with pictures: counterfactuals, and held-out figures beside baselines.
+
+    OUT/README.md            the page
+    OUT/counterfactuals.png  what moves the recognizer, and what does not
+    OUT/NET.png              a net beside its baselines
+    OUT/evaluation.json      every number
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kelly._rt.contract import NET_NAMES
+from kelly._rt.stream.rules import Rule
+from kelly.nets.json import read_model
+from kelly.nets.load import load_network
+from kelly.whole import whole
+from training import counterfactuals, plots
+from training.data.item import SPLITS
+from training.data.loaders import TEACHERS, collect
+from training.report import report
+from training.sequences import EMOTION, Scale, pieces_of
+
+SCHEMA = "kelly.train.evaluate/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is evaluated.
+
+    models     folder of the nets, each in a folder of its name
+    sets       name -> place; a net is held against those that teach it
+    nets       names
+    pieces     of counterfactuals; 0 leaves them out
+    resamples  of the bootstrap
+    command    as it was typed
+    """
+
+    models: Path
+    sets: Mapping[str, Path | str]
+    nets: Sequence[str]
+    pieces: int
+    resamples: int
+    command: str
+    cache: Path | None = None
+
+
+def evaluate(asked: Asked, output: Path, say: Callable[[str], object] = lambda text: None) -> dict[str, Any]:
+    """Judge, write the page, and return what it says.
+
+    raises  ModelError for a net that is missing or broken, DataError for a set that is
+    """
+    found: dict[str, Any] = {"command": asked.command, "models": {}, "held_out": {}, "counterfactuals": {}}
+    for net in asked.nets:
+        path = asked.models / net / "model.json"
+        engine, metadata = load_network(path), read_model(path).metadata
+        found["models"][net] = {"taught_by": metadata.get("taught_by", metadata.get("data", "not said")), "sha256": digest(path)}
+        sets = {name: place for name, place in asked.sets.items() if name in TEACHERS.get(net, {})}
+        if sets:
+            say(f"{net}: held-out pieces of {', '.join(sets)}")
+            found["held_out"][net] = held_out(net, engine, sets, asked) | {"sets": sorted(sets)}
+        if net == EMOTION and asked.pieces:
+            say(f"{net}: counterfactuals of {asked.pieces} pieces")
+            recordings = counterfactuals.heard(counterfactuals.variants_of(asked.pieces), asked.cache)
+            found["counterfactuals"] = {"pieces": asked.pieces} | {
+                who: (cases := counterfactuals.judged(judge, recordings)) | {"gates": gates(cases)} for who, judge in (("net", engine), ("rule", Rule(EMOTION)))
+            }
+    write(found, output)
+    return found
+
+
+def held_out(net: str, engine: Any, sets: Mapping[str, Path | str], asked: Asked) -> dict[str, Any]:
+    """The figures of one net on pieces that it never saw, beside baselines that were fitted on the pieces of training."""
+    shown, _, _ = collect(net, sets, cache=asked.cache)
+    told, choosing, held = (pieces_of(net, shown[split]) for split in SPLITS)
+    return report(net, engine, told, choosing, held, Scale.of(net, told), asked.resamples)
+
+
+def gates(cases: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row per gate: how many pieces pass, and whether that is enough."""
+    rows = []
+    for gate in counterfactuals.GATES:
+        passed = gate.share(dict(cases))
+        share = float(np.mean(passed)) if passed else 0.0
+        rows.append({"what": gate.name, "asked": gate.asked, "pieces": len(passed), "share": share, "least": gate.least, "pass": bool(passed) and share >= gate.least})
+    return rows
+
+
+def digest(path: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def write(found: Mapping[str, Any], output: Path) -> None:
+    """The page, its pictures and its numbers."""
+    output.mkdir(parents=True, exist_ok=True)
+    with whole(output / "evaluation.json") as place:
+        place.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if found["counterfactuals"]:
+        plots.counterfactuals(output / "counterfactuals.png", found["counterfactuals"]["net"])
+    for net, figures in found["held_out"].items():
+        plots.measures(output / f"{net}.png", net, figures)
+    with whole(output / "README.md") as place:
+        place.write_text(page(found), encoding="utf-8")
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """Markdown."""
+    lines = ["# Evaluation", "", "What the nets can do, on music that they never heard. Made by", "", "```", found["command"], "```", ""]
+    lines += ["| net | taught by | file |", "|---|---|---|"]
+    lines += [f"| {net} | {_words(about['taught_by'])} | `{about['sha256']}` |" for net, about in found["models"].items()]
+    if found["counterfactuals"]:
+        lines += ["", *_changes(found["counterfactuals"])]
+    for net in NET_NAMES:
+        if net in found["held_out"]:
+            lines += ["", *_figures(net, found["held_out"][net])]
+    return "\n".join([*lines, ""])
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple | dict) else str(value)
+
+
+def _changes(found: Mapping[str, Any]) -> list[str]:
+    lines = [
+        "## One thing changed", "",
+        f"{found['pieces']} pieces that a program composed for this, played by instruments and a soundfont that no training clip has; each again with one thing",
+        "changed. Tempi, levels and gains are of every second piece, keys of every fourth.", "",
+        "| what | asked of a piece | net: pieces | needed | | rule: pieces |", "|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for net, rule in zip(found["net"]["gates"], found["rule"]["gates"], strict=True):
+        lines.append(f"| {net['what']} | {net['asked']} | {net['share']:.0%} of {net['pieces']} | {net['least']:.0%} | {'pass' if net['pass'] else '**fail**'} | {rule['share']:.0%} |")
+    return [*lines, "", "![What moves the recognizer](counterfactuals.png)"]
+
+
+def _figures(net: str, found: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"## {net}", "",
+        f"{found['sequences']} sequences of {found['songs']} songs, {found['steps']:,} steps of {', '.join(found['sets'])} that nobody was taught or fitted on; 95 % intervals over "
+        f"sequences, the same resamples for everybody. {found['verdict'].capitalize()}.", "",
+    ]  # fmt: skip
+    names = list(dict.fromkeys(key for row in found["measures"] for key in row if isinstance(row[key], list) and key != "gain"))
+    lines += [f"| measure | {' | '.join(names)} | net better by |", "|---|" + "---|" * (len(names) + 1)]
+    for row in found["measures"]:
+        cells = [f"{row[name][0]:.3f}" + (f" [{row[name][1]:.3f}, {row[name][2]:.3f}]" if name == "net" else "") if name in row else "" for name in names]
+        gain = row["gain"]
+        lines.append(f"| {row['measure']} | {' | '.join(cells)} | {gain[0]:+.3f} [{gain[1]:+.3f}, {gain[2]:+.3f}] than {row['against']} |")
+    return [*lines, "", f"![{net} beside its baselines]({net}.png)"]
