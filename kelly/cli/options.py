@@ -53,6 +53,7 @@ MUSIC = (
 )
 CONTROLS = (
     click.option("--set", "turned", metavar="NAME=VALUE", multiple=True, help=f"Turn a control: density=.4. Repeatable. {', '.join(row[0] for row in ROWS)}."),
+    *(click.option(f"--personal-{name}", metavar="V,A,T,OFFSET", help=f"Your {name}, of the recognizer's three; kelly train personal finds it.") for name in ("valence", "arousal", "tension")),
 )
 OSC = (click.option("--osc", metavar="[HOST:]PORT", help="Tell what is felt and heard by OSC; without HOST to this machine only."),)
 HOOKS = (

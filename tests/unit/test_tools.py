@@ -264,7 +264,7 @@ def test_analyze_writes_csv(tmp_path, capsys):
     with open(tmp_path / "a.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(report["times_s"]) == 25
-    assert len(rows[0]) == 9 + 128
+    assert len(rows[0]) == 10 + 128
     assert run(["analyze", str(tmp_path / "none.wav")]) == 6
 
 
