@@ -41,11 +41,11 @@ def draw(path: Path, take: Take, played: Played, title: str) -> None:
     key, before = Key(*take.score.key) if take.score.key else None, None
     for reason in played.reasons:
         if reason.chord is not None and reason.chord != before:
-            below.text(reason.frame / 48_000, 94, reason.chord.symbol(key), fontsize=8, va="top")
+            below.text(reason.frame / 48_000, 94, reason.chord.symbol(key), fontsize=8, va="top", clip_on=True)
             before = reason.chord
     named = None
     for beat, chord in enumerate(take.score.chords):
-        if chord is not None and chord != named:
+        if chord is not None and chord != named and float(take.time_s(beat)) < SHOWN_S:
             above.text(float(take.time_s(beat)), above.get_ylim()[1], Chord(chord[0], chord[1]).symbol(key), fontsize=8, va="bottom")
             named = chord
     moods = np.array([(reason.frame / 48_000, *reason.mood) for reason in played.reasons])
