@@ -180,6 +180,17 @@ def test_given_tempo_after_a_long_rest(late_s):
     np.testing.assert_allclose(last["beat_frames"], 24_000.0, rtol=1e-11)
 
 
+@pytest.mark.parametrize("bpm", [84, 104, 140])
+def test_a_rest_keeps_its_tempo(bpm):
+    """Twelve seconds of silence: what was tracked does not drift to what is usual (it went from 100 to 107 once)."""
+    records = played(np.arange(0.5, 14.0, 60 / bpm), 26.0)
+    records["level_db"][records["frame"] > 14.2 * RATE] = -90.0
+    ticks = Tracker(RATE).run(records)
+    before, rest = float(ticks[ticks["frame"] == 14 * RATE]["tempo_bpm"][0]), ticks[ticks["frame"] > 15 * RATE]["tempo_bpm"]
+    assert before == pytest.approx(bpm, rel=0.01)
+    np.testing.assert_allclose(rest, before, rtol=0.01)
+
+
 @pytest.mark.parametrize("pickup", [1, 2, 3])
 def test_a_pickup_moves_the_bar_line_but_renumbers_nothing(pickup):
     """Chords change one, two or three beats after the first note, then every four: bars begin there within 12 s."""

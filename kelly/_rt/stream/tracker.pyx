@@ -145,7 +145,7 @@ cdef class Tracker:
         if self.level.open and strength > 0.0 and 0 <= a.onset_frame <= a.frame:
             tactus_onset(&self.tactus, &self.grid, <double>a.onset_frame, strength)
             grid_onset(&self.grid, <double>a.onset_frame, strength)
-        while grid_advance(&self.grid, &self.pulse, <double>self.frame):
+        while grid_advance(&self.grid, &self.pulse, <double>self.frame, self.level.open):
             place = grid_bar_beat(&self.grid, self.grid.count - 1)
             accent = chords_beat(&self.chords, self.grid.count - 1, place, self.grid.beats_per_bar, &self.key)
             grid_accent(&self.grid, self.grid.count - 1, accent)

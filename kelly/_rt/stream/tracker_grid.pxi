@@ -154,13 +154,14 @@ cdef void grid_correct(grid_state* s, const pulse_state* pulse) noexcept nogil:
         s.next = s.beat + s.period + clamp(PHASE_GAIN * off, -limit, limit)
 
 
-cdef bint grid_advance(grid_state* s, const pulse_state* pulse, double frame) noexcept nogil:
-    # Step over the next beat if it has come; True when it has.
+cdef bint grid_advance(grid_state* s, const pulse_state* pulse, double frame, int open) noexcept nogil:
+    # Step over the next beat if it has come; True when it has.  open: somebody plays; a rest keeps its tempo
     if s.count < 0:
         return False
     if not s.given and not s.corrected and frame - s.beat >= CORRECT_BEATS * s.period:
         s.corrected = 1
-        grid_correct(s, pulse)
+        if open:
+            grid_correct(s, pulse)
         s.next = max(s.next, frame + 0.2 * s.period)
     if s.next > frame:
         return False

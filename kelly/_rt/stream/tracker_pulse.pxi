@@ -69,12 +69,14 @@ cdef void pulse_hop(pulse_state* s, double flux, int open) noexcept nogil:
         s.belief[s.first[i] + s.head[i]] = 0.0
     for i in range(N_PERIODS):
         moved = s.leaving[i]
-        if moved > 1e-12:
+        if not open:  # in a rest the pulse goes on as it was: neither wider nor nearer to what is usual
+            s.belief[s.first[i] + s.head[i]] += moved
+        elif moved > 1e-12:
             for k in range(max(0, i - 20), min(<int>N_PERIODS, i + 21)):
                 cell = s.first[k] + s.head[k]
                 s.belief[cell] += moved * s.change[i * N_PERIODS + k]
     if not open:
-        return  # in a rest the pulse goes on as it was
+        return
     s.mean += (flux - s.mean) * PULSE_MEAN
     s.peak = max(flux, s.peak * PULSE_PEAK)
     strength = clamp((flux - s.mean) / (s.peak - PULSE_DEEP * s.mean + 1e-9), PULSE_LEAST, 0.95)
