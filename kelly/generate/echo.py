@@ -3,7 +3,8 @@
 A beat is kelly's own when every onset in it follows a note that kelly struck, and when its peak lies
 clearly below the quietest of the player's last eight beats.  Then the player has stopped, although it is
 not silent; without this, kelly would go on playing to itself.  The player is back with the first onset that is louder
-than that sound was, a mark that sinks while nothing comes.
+than that sound was, a mark that sinks while nothing comes; where kelly itself strikes, a last chord perhaps, with one
+that is clearly louder.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from collections.abc import Iterable
 HOP_S = 0.04
 LAG_S = 0.12  # an own note is heard at most so long after it was due: a hop, the detector, loudspeaker and microphone
 BELOW_DB = 4.0
-BACK_DB = 2.0
-FORGET_DB_PER_S = 3.0
+BACK_DB = 3.0
+STRUCK_DB = 5.0  # what it takes to be a player where kelly itself has just struck, as in a last chord
+FORGET_DB_PER_S = 2.0
 BEATS = 8
 FEWEST_BEATS, FEWEST_ONSETS = 4, 2
 FLOOR_DB = -120.0
@@ -57,13 +59,16 @@ class Echo:
         self._peak = max(self._peak, level_db)
         if self.alone:
             self._mark_db -= FORGET_DB_PER_S * HOP_S
-            if onset > 0.0 and level_db > self._mark_db + BACK_DB:
+            if onset > 0.0 and level_db > (self._own_db + STRUCK_DB if self._own(frame) else self._mark_db + BACK_DB):
                 self._welcome()
         elif onset > 0.0:
-            own = any(frame - self._lag_frames <= strike <= frame for strike in self._strikes)
             self._onsets += 1
-            self._foreign += not own
+            self._foreign += not self._own(frame)
         return self.alone
+
+    def _own(self, frame: int) -> bool:
+        """Whether an onset heard now follows a note of kelly's."""
+        return any(frame - self._lag_frames <= strike <= frame for strike in self._strikes)
 
     def _end_beat(self) -> None:
         """Judge the beat that is over."""

@@ -55,8 +55,8 @@ def test_the_player_is_back_with_the_first_onset_louder_than_the_echo(beside_a_p
     soft = Echo(RATE)
     play(soft, 8, peak_db=-18, onsets={0, 7}, strikes={0})
     play(soft, 4, peak_db=-30, onsets={0}, strikes={0}, first=8)
-    play(soft, 12, peak_db=-90, onsets=set(), strikes=set(), first=12)
-    assert play(soft, 4, peak_db=-45, onsets={0}, strikes=set(), first=24) == []
+    play(soft, 16, peak_db=-90, onsets=set(), strikes=set(), first=12)
+    assert play(soft, 4, peak_db=-45, onsets={0}, strikes=set(), first=28) == []
 
 
 def test_four_beats_of_a_player_come_first():
