@@ -17,6 +17,7 @@ from kelly.audio.sources import DEMO
 from kelly.cli import app
 
 HERE = Path(__file__).resolve().parent
+OVERTONES = (0, 12, 19, 24, 28, 31)  # semitones above a note: where it sounds, too
 
 
 def envelope_db(sound, rate, hop_s=0.02):
@@ -29,10 +30,10 @@ def envelope_db(sound, rate, hop_s=0.02):
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
-    """The demo's first ten seconds, rendered to notes and to sound; both begin with the recording."""
+    """The demo's first seventeen seconds, rendered to notes and to sound; both begin with the recording."""
     folder = tmp_path_factory.mktemp("sound")
     sound, rate = soundfile.read(DEMO, dtype="float32")
-    soundfile.write(folder / "in.wav", sound[: 10 * rate], rate)
+    soundfile.write(folder / "in.wav", sound[: 17 * rate], rate)
     words = ["render", str(folder / "in.wav"), "-o", str(folder / "out.mid"), "--audio", str(folder / "out.wav"), "-q", "--key", "G", "--tempo", "100"]
     assert app.run(words) == 0
     return folder
@@ -47,17 +48,23 @@ def tone_db(sound, rate, pitch, start_s, length_s=0.2):
 
 
 def test_every_struck_note_is_heard_in_the_rendered_sound(rendered):
-    """Wherever a pitch begins that did not sound, its fundamental rises by 6 dB; before the first note there is silence."""
+    """Wherever a pitch begins that did not sound, its fundamental rises by 6 dB; before the first note there is silence.
+
+    Drums have no pitch, the pad's strings take longer to speak than the fifth of a second looked at, and where a lower
+    note's overtones sound already nothing need rise.
+    """
     stereo, rate = soundfile.read(rendered / "out.wav")
     sound = stereo.mean(axis=1)
-    time_s, last, strikes, first_s = 0.0, {}, [], None
+    time_s, last, down, strikes, first_s = 0.0, {}, set(), [], None
     for message in mido.MidiFile(rendered / "out.mid"):
         time_s += message.time
         if message.type in ("note_on", "note_off"):
             struck = message.type == "note_on" and message.velocity > 0
             first_s = time_s if struck and first_s is None else first_s
-            if struck and message.channel != 9 and time_s - last.get(message.note, 0.0) > 0.6:
+            sounding = {note for _, note in down} | {note for note in last if time_s - last[note] < 0.6}
+            if struck and message.channel not in (4, 9) and sounding.isdisjoint(message.note - overtone for overtone in OVERTONES):
                 strikes.append((time_s, message.note))
+            (down.add if struck else down.discard)((message.channel, message.note))
             last[message.note] = time_s
     assert len(strikes) >= 10
     assert np.all(envelope_db(sound, rate)[: int(first_s / 0.02) - 1] < -70)
