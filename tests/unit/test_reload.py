@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from kelly._rt.contract import NET_NAMES
-from kelly._rt.layout import SOURCES
+from kelly._rt.layout import SOURCES, dtype
 from kelly.config import load_config
 from kelly.errors import ModelError
 from kelly.live.engines import FADE, SwitchedEngine
@@ -112,7 +112,8 @@ def test_the_conductor_s_nets_change_over_half_a_second_too():
     old, new = (random_network("dynamicsengine", seed=seed) for seed in (1, 2))
     engine, index = SwitchedEngine("dynamicsengine", old.clone(), True), NET_NAMES.index("dynamicsengine")
     x, out = np.linspace(-1, 1, engine.in_size, dtype=np.float32), np.empty(engine.out_size, np.float32)
-    tick = {"source": np.full(5, SOURCES.index("model"))}
+    tick = np.zeros(1, dtype("tick"))[0]
+    tick["source"] = SOURCES.index("model")
     answers = []
     for step in range(20):
         if step == 2:
