@@ -128,13 +128,13 @@ def check(name: str, path: str, names_only: bool, **flags: Any) -> int:
 @click.argument("name", metavar="NAME")
 @click.argument("path", metavar="PATH")
 @click.option("--cache", metavar="FOLDER", default="", help="Where features are kept; default: KELLY_CACHE, or the user's cache.")
-@click.option("--scheduler", metavar="ADDRESS", default="", help="A Dask cluster, such as tcp://HOST:8786; local: one here; default: this machine's processors.")
+@click.option("--scheduler", metavar="ADDRESS", default="local", show_default=True, help="Of a Dask cluster, such as tcp://HOST:8786; local: one of this machine's processors; none: without Dask.")
 @options(JSON, VOICE)
 def features(name: str, path: str, cache: str, scheduler: str, **flags: Any) -> int:
     """Extract the features of a data set's recordings and the examples of its scores, and keep them for training.
 
-    Runs on every processor, or on a Dask cluster whose workers see the same disks; interrupted, it goes on where it
-    stopped. What is kept already is not made again.
+    Runs on every processor of this machine, or on a Dask cluster whose workers see the same disks; interrupted, it goes
+    on where it stopped. What is kept already is not made again.
     """
     voice = console(flags)
     extract = training("data.features")
@@ -143,7 +143,7 @@ def features(name: str, path: str, cache: str, scheduler: str, **flags: Any) -> 
     nets = {net: able[name] for net, able in training("data.scores").TEACHERS.items() if name in able}
     folder = Path(cache) if cache else extract.cache_folder()
     examples: dict[str, int] = {}
-    with training("data.scheduler").executor(scheduler) as workers:
+    with training("data.scheduler").executor(scheduler, len(recordings) + len(nets) * len(found.items)) as workers:
         with voice.progress(f"hearing {len(recordings):,} recordings", len(recordings)) as advance:
             kept, corrupt = extract.extract(recordings, folder, advance, workers)
         for net, make in nets.items():
