@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from kelly.cli import train_nets
-from kelly.cli.console import table
 from kelly.cli.options import JSON, VOICE, console, options
 from kelly.cli.train_evaluate import command as evaluate
 from kelly.cli.train_make import make
@@ -85,8 +84,12 @@ def list_sets(**flags: Any) -> int:
         keys = ("name", "title", "supervises", "evaluates", "licence", "free", "note")
         voice.report(LIST_SCHEMA, {"sets": [{key: getattr(row, key) for key in keys} | {"batches_for": batches[row.name]} for row in rows]})
         return 0
-    cells = [(row.name, row.title, teaches(row), ", ".join(batches[row.name]) or "-", row.licence, "yes" if row.free else "no") for row in rows]
-    voice.data(table(("name", "data set", "can teach", "batches today for", "licence", "weights may be shipped"), cells))
+    for row in rows:
+        voice.data(f"{row.name:10} {row.title}; {row.licence}; weights trained on it {'may' if row.free else 'may not'} be shipped")
+        for line in teaches(row):
+            voice.data(f"{'':10}   {line}")
+        if unable := sorted(set(row.supervises) - set(batches[row.name])):
+            voice.data(f"{'':10}   not yet batched for {', '.join(unable)}")
     return 0
 
 
@@ -161,9 +164,9 @@ def features(name: str, path: str, cache: str, scheduler: str, **flags: Any) -> 
     return 0
 
 
-def teaches(row: Any) -> str:
+def teaches(row: Any) -> list[str]:
     words = [f"{net}: {what}" for net, what in row.supervises.items()]
-    return "; ".join([*words, *([f"for evaluation: {row.evaluates}"] if row.evaluates else []), *([f"({row.note})"] if row.note else [])])
+    return [*words, *([f"for evaluation: {row.evaluates}"] if row.evaluates else []), *([f"({row.note})"] if row.note else [])]
 
 
 def page(row: Any, found: Any, labels: Counter[str], opened: bool, shown: int) -> str:
@@ -175,7 +178,7 @@ def page(row: Any, found: Any, labels: Counter[str], opened: bool, shown: int) -
         f"  files    {sum(item.audio is not None for item in found.items):,} recordings, "
         f"{sum(item.score is not None for item in found.items):,} scores",
         f"  labels   {', '.join(labels) or 'none but the notes'}",
-        f"  for      {teaches(row)}",
+        f"  for      {'; '.join(teaches(row))}",
         f"  licence  {row.licence}",
         f"  corrupt  {len(found.corrupt):,}{'' if opened else ' (files were not opened)'}",
     ]
