@@ -111,7 +111,7 @@ def verdict(net: str, measured: Mapping[str, Measured], bootstrap: Bootstrap) ->
         word = "better than" if gain.low > 0 else "worse than" if gain.high < 0 else "level with"
         words.append(f"{name} {word} {against}, gain {gain}")
         if not enough:
-            beaten.append(f"{name} is not {'above' if strictly else 'level with'} {against}")
+            beaten.append(f"{name} is not {'above' if strictly else 'level with'} {against}{f' by {margin:.0%}' if margin else ''}")
     return (True, "; ".join(words)) if not beaten else (False, f"does not beat its baseline: {', '.join(beaten)} ({'; '.join(words)})")
 
 

@@ -19,6 +19,7 @@ from kelly.cli.console import Console, table
 from kelly.cli.options import JSON, VOICE, console, options
 from kelly.config import did_you_mean
 from kelly.errors import ConfigError
+from kelly.folders import cache_folder
 
 SCHEMA = "kelly.train/1"
 SYNTHETIC = "cues"
@@ -28,7 +29,7 @@ INTERRUPTED, TERMINATED = 130, 143
 TRAINING = (
     click.option("--datasets", metavar="A,B", default="", help="Sets to learn from, by name (`kelly train data list`), or NAME=PATH."),
     click.option("--datasets-dir", metavar="DIR", default="", help="Where sets lie under their published folder names; default KELLY_DATASETS, or ./datasets."),
-    click.option("--use-synthetic", is_flag=True, help="The same as --datasets cues: music that a program composed, rendered and labelled."),
+    click.option("--use-synthetic", is_flag=True, help="Music that a program composed, rendered and labelled: the set cues, made now where there is none."),
     click.option("--output", "-o", metavar="RUN", default="", help="The run's folder; default runs/NET-DATE."),
     click.option("--resume", metavar="RUN", default="", help="Go on with a run that was stopped; refused when anything was changed."),
     click.option("--config", metavar="FILE", default="", help="Settings in the place of training/configs/NET.toml."),
@@ -112,16 +113,31 @@ def places(flags: dict[str, Any], voice: Console) -> dict[str, Path | str]:
     from kelly.cli.train import training
 
     wanted = [word.strip() for word in flags["datasets"].split(",") if word.strip()]
-    if flags["use_synthetic"] and SYNTHETIC not in [word.partition("=")[0] for word in wanted]:
-        wanted.append(SYNTHETIC)
     base = Path(flags["datasets_dir"] or os.environ.get("KELLY_DATASETS") or "datasets")
     found = {}
     for word in wanted:
         name, _, path = word.partition("=")
         found[name] = Path(path) if path and path != "installed" else path or training("data.sets").place_of(name, base)
+    if flags["use_synthetic"] and SYNTHETIC not in found:
+        found[SYNTHETIC] = synthetic(base, flags, voice)
     if SYNTHETIC in found:
         voice.narrate(f"{SYNTHETIC}: music that a program composed, rendered and labelled; models and cards will say so")
     return found
+
+
+def synthetic(base: Path, flags: dict[str, Any], voice: Console) -> Path:
+    """The set ``cues``: below the folder of sets, else in kelly's cache, where what is missing of it is made."""
+    from kelly.cli.train import training
+
+    corpus = training("data.cues.corpus")
+    if (base / SYNTHETIC).exists():
+        return base / SYNTHETIC
+    folder: Path = (Path(flags["cache"]) if flags["cache"] else cache_folder()) / SYNTHETIC
+    wanted = corpus.FEW_CLIPS if flags["quick"] else range(corpus.CLIPS)
+    if len(corpus.clips_of(folder)) < len(wanted):
+        with voice.progress(f"making {len(wanted):,} clips of {SYNTHETIC} in {folder}", len(wanted)) as advance:
+            corpus.make(folder, wanted, advance=advance)
+    return folder
 
 
 def spoken(sets: dict[str, Any]) -> str:

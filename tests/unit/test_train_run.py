@@ -236,3 +236,19 @@ def test_what_cannot_be_trained_is_said_in_one_line(words, code, said, capsys):
     """Nothing is made up in the place of what is missing."""
     assert kelly_command(words) == code
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow  # half a minute of composing and rendering, half of training
+def test_a_smoke_run_needs_nothing_but_the_command(tmp_path, monkeypatch, capsys):
+    """No data set on this disk: the music is made, some of every split, and the next run finds it."""
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "groovepredictor", "--quick", "--use-synthetic", "--cache", "cache"]
+    assert kelly_command([*words, "-o", "run"]) == 0
+    assert (tmp_path / "run/groovepredictor/model.json").exists()
+    told = json.loads((tmp_path / "run/groovepredictor/data.json").read_text())
+    assert str(told).count("cues") > 0
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache/cues/clips").iterdir()}
+    assert len(made) == 22
+    capsys.readouterr()
+    assert kelly_command([*words, "-o", "again"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache/cues/clips").iterdir()} == made

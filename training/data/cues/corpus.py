@@ -39,6 +39,8 @@ FONTS = {  # Debian's packages
 }
 TRAINING_FONTS = tuple(FONTS)[:3]
 TEST_FONT = tuple(FONTS)[3]
+CLIPS = 2000
+FEW_CLIPS = (*range(10), *range(30, 36), *range(50, 56))  # some of every split
 SHARES = (2, 2, 1)  # of the training fonts, as long as they are these: the chip is the odd one
 
 
@@ -62,6 +64,12 @@ def head_of(seed: int, fonts: Sequence[Path], test_font: Path) -> dict[str, Any]
 def indices(clips: int | Sequence[int]) -> Sequence[int]:
     """0 .. n - 1, or what was given."""
     return range(clips) if isinstance(clips, int) else clips
+
+
+def clips_of(root: Path) -> Sequence[int]:
+    """The indices of the clips that a corpus has; none where there is no corpus."""
+    told = root / HEAD
+    return indices(json.loads(told.read_text(encoding="utf-8"))["clips"]) if told.exists() else ()
 
 
 def place(root: Path, kind: str, index: int, suffix: str) -> Path:
