@@ -35,6 +35,7 @@ def ticks(
     tempo_drift: float = 0.0,
     first_beat_s: float = 0.1,
     beats_per_bar: int = 4,
+    ternary: bool = False,
     chords: Sequence[tuple[int, int]] = C_AM_F_G,
     tonic: int = 0,
     mode: int = 1,
@@ -70,7 +71,7 @@ def ticks(
         silence_s = 0.0 if sounding else silence_s + 0.04
         row["frame"], row["index"], row["playing"], row["silence_s"] = frame, k, sounding, silence_s
         row["beat_frame"] = row["beat_count"] = row["chord_root"] = row["key_tonic"] = -1
-        row["beats_per_bar"], row["phrase_bars"] = beats_per_bar, 4
+        row["beats_per_bar"], row["phrase_bars"], row["ternary"] = beats_per_bar, 4, ternary
         row["source"] = [2] * len(NETS)
         row["embedding"], row["groove"] = mind, groove
         row["level_fast"] = row["level_slow"] = row["level_peak"] = level if sounding else 0.0

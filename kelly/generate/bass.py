@@ -7,7 +7,7 @@ from collections import deque
 from ..music.chord import Chord
 from .draw import draw
 from .moment import BASS_VOICE, FINAL, Moment, Note
-from .pocket import kicks
+from .pocket import counts_four, kicks, written
 from .settings import BASS, Part
 from .why import Why
 
@@ -74,13 +74,15 @@ class Bass:
         if "pedal point" in moment.breaks and moment.heard.tonic >= 0 and root != moment.heard.tonic:
             root, broke = moment.heard.tonic, "pedal point"
         kick = place.step_in_bar in kicks(moment) if moment.uses("kick") else place.sub == 0
-        strong = place.step_in_bar == 0 or (changed and place.sub % 2 == 0)
+        strong = place.step_in_bar == 0 or (changed and place.on_eighth)
         if strong:
             return [self._strike(moment, root, self._length(moment), "root", broke=broke or moment.chord_break)]
-        approach = self._approach(moment, root) if place.sub == 0 or place.sub == 2 else None
+        approach = self._approach(moment, root) if place.sub == 0 or place.last_eighth else None
         if approach is not None:
             target, broke_by = approach
             return [self._strike(moment, target, 1.0, "approach", loudness=0.92, broke=broke_by)]
+        if not counts_four(moment):
+            return self._written(moment, root, kick, broke)
         if kick and moment.energy >= _CALM and self._room_for(moment):
             target, up = self._figure(moment, root)
             rule = "with the kick" if target == root else "figure"
@@ -89,12 +91,22 @@ class Bass:
             return [self._strike(moment, root, 0.5, "figure", octave=True, loudness=0.85, broke=broke)]
         return []
 
+    def _written(self, moment: Moment, root: int, kick: bool, broke: str) -> list[Note]:
+        """As the metre's table has it."""
+        mark = written(moment, "bass")[moment.place.step_in_bar]
+        if mark == "." or not self._room_for(moment):
+            return []
+        tones = moment.chord.tones if moment.chord is not None and not broke else (root,)
+        target = tones[min({"f": 2, "t": 1}.get(mark, 0), len(tones) - 1)]
+        rule = "with the kick" if kick and target == root else "figure"
+        return [self._strike(moment, target, self._length(moment), rule, octave=mark == "o", loudness=0.95, broke=broke)]
+
     def _pedal(self, moment: Moment, root: int, changed: bool) -> list[Note]:
         """Soft and long: what can be said before the beat is trusted, or while the player pauses."""
         place = moment.place
         held = (place.step - self._struck_step) / 4
         again = place.step_in_bar == 0 and (held >= _PEDAL_BEATS or place.step >= self._until_step)
-        if not (again or (changed and place.sub % 2 == 0)):
+        if not (again or (changed and place.on_eighth)):
             return []
         return [self._strike(moment, root, _PEDAL_BEATS + 0.5, "held", loudness=0.8, gate=1.0)]
 
@@ -165,6 +177,9 @@ class Bass:
         """To the next fall of the foot, at most to the bar's end; calm music holds on."""
         place = moment.place
         left = moment.bar_steps - place.step_in_bar
+        if not counts_four(moment):
+            bar = written(moment, "bass")
+            return place.beats_on(next((n for n in range(1, left) if bar[place.step_in_bar + n] != "."), left))
         if moment.energy < _CALM:
             return min(_LONG_BEATS, left / 4)
         feet = kicks(moment)

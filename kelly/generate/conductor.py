@@ -490,7 +490,7 @@ class Conductor:
                 in_key=not pitched or belongs(note.pitch, heard.tonic, heard.mode), rule=why.rule, prior=why.prior,
                 net=SOURCES[heard.nets[NET_NAMES.index(net)]] if net and why.prior is not None else "",
                 fit=heard.chroma[note.pitch % 12] if pitched else 0.0, factors=why.factors, override=self._override,
-                broke=why.broke, mood=(heard.valence, heard.arousal, heard.tension),
+                broke=why.broke, mood=(heard.valence, heard.arousal, heard.tension), ternary=place.ternary,
             )
         )  # fmt: skip
 

@@ -40,7 +40,7 @@ class Counter:
 
     def plan(self, moment: Moment) -> list[Note]:
         place, chord = moment.place, moment.chord
-        if chord is None or place.sub % 2:
+        if chord is None or not place.on_eighth:
             return []
         if moment.closing == FINAL:
             return self._sing(moment, chord, "final", 2.0 * _LONGEST_BEATS) if moment.arrives else []

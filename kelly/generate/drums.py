@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from .draw import draw
+from .metres import metre_of
 from .moment import FINAL, INNER_VOICE, LEADING, Moment, Note
-from .pocket import TRIPLET_FEEL, backbeats, half_time, kicks
+from .pocket import TRIPLET_FEEL, backbeats, counts_four, half_time, kicks, written
 from .settings import DRUMS, Part
 from .why import Why
 
@@ -15,7 +16,6 @@ KICK, SIDE_STICK, SNARE, CLOSED_HAT, PEDAL_HAT, OPEN_HAT = 36, 37, 38, 42, 44, 4
 LOW_TOM, MID_TOM, HIGH_TOM, CRASH, RIDE = 45, 47, 50, 49, 51
 
 _STRIKE_BEATS = 0.125
-_WALTZ = 3  # beats per bar
 # The last two beats of a phrase in 16ths: - the groove goes on, . a rest, capitals with the foot.  A row per energy.
 FILLS = (
     ("------s.", "----g.s.", "------gs"),
@@ -23,6 +23,7 @@ FILLS = (
     ("s.shh.ml", "sshhmmll", "S.sH.hMl", "----ssml"),
 )
 _DRUM = {"s": SNARE, "g": SNARE, "h": HIGH_TOM, "m": MID_TOM, "l": LOW_TOM}
+_FOOT = 0.25  # energy below which only the foot plays cymbals
 _CALM, _WILD = 0.45, 0.68  # energy where the rows of FILLS begin
 _FILL_STEPS = 8
 
@@ -72,26 +73,38 @@ class Drums:
         return draw(moment.seed, DRUMS, moment.place.bar % 2, moment.place.step_in_bar, salt)
 
     def _snare(self, moment: Moment) -> Note | None:
+        if not counts_four(moment):
+            return self._written_snare(moment)
         place, groove = moment.place, moment.heard.groove
-        waltz = place.beats_per_bar == _WALTZ
-        drum = SNARE if moment.energy >= (0.6 if waltz else 0.33) else SIDE_STICK
+        drum = SNARE if moment.energy >= 0.33 else SIDE_STICK
         backbeat = place.sub == 0 and place.beat_in_bar in backbeats(moment)
         if place.sub % 2 == 0:
             probability = groove.high[place.step_in_bar // 2 % 8]
-            if place.beats_per_bar != 4 or half_time(moment):
-                return self._hit(drum, 0.75 if waltz else 1.0, "backbeat", probability) if backbeat else None
+            if half_time(moment):
+                return self._hit(drum, 1.0, "backbeat", probability) if backbeat else None
             if probability >= (0.35 if backbeat else 0.3 + 0.6 * self._pattern_draw(moment, 2)):
                 return self._hit(drum, 1.1 if backbeat else 0.7, "backbeat" if backbeat else "high voice", probability)
-        if drum == SNARE and moment.energy > 0.4 and moment.room >= 0.5 and place.beats_per_bar == 4:
-            return self._ghost(moment)
-        return None
+        return self._ghost(moment) if drum == SNARE else None
+
+    def _written_snare(self, moment: Moment) -> Note | None:
+        """As the metre's table has it: a full backbeat, or a soft one."""
+        place = moment.place
+        mark = written(moment, "snare")[place.step_in_bar]
+        if mark in "xX":
+            lightly = mark == "x"
+            drum = SNARE if moment.energy >= (0.5 if lightly else 0.33) else SIDE_STICK
+            return self._hit(drum, 0.75 if lightly else 1.0, "backbeat")
+        return self._ghost(moment) if moment.energy >= 0.33 else None
 
     def _ghost(self, moment: Moment) -> Note | None:
         """Between the strong beats, likeliest just before and after the backbeat; never where the foot falls."""
         place = moment.place
-        if place.sub not in (1, 3) or place.step_in_bar in kicks(moment):
+        if moment.energy <= 0.4 or moment.room < 0.5 or place.step_in_bar in kicks(moment):
             return None
-        near = place.beat_in_bar % 2 == (0 if place.sub == 3 else 1)
+        if place.sub not in ((1, 2) if place.ternary else (1, 3)):
+            return None
+        before = place.sub > 1
+        near = (place.beat_in_bar + before) % place.beats_per_bar in backbeats(moment)
         rate = moment.heard.groove.ghost * (0.5 if near else 0.22)
         if self._pattern_draw(moment, 3) >= rate:
             return None
@@ -101,7 +114,10 @@ class Drums:
         """Quarters, eighths or sixteenths by the groove's density and the energy; the ride where eighths swing."""
         place, groove = moment.place, moment.heard.groove
         if "metric modulation" in moment.breaks:
-            return self._hit(RIDE, 0.8, "cymbal", broke="metric modulation") if place.step_in_bar % 3 == 0 else None
+            struck = place.on_eighth and place.eighth % 2 == 0 if place.ternary else place.step_in_bar % 3 == 0
+            return self._hit(RIDE, 0.8, "cymbal", broke="metric modulation") if struck else None
+        if not counts_four(moment):
+            return self._written_cymbal(moment)
         density = 0.5 * groove.density + 0.5 * moment.energy + 0.2 * math.log2(moment.beat_s / 0.5)
         if moment.room < 0.5:
             density -= 0.15
@@ -110,7 +126,7 @@ class Drums:
         if place.step_in_bar % grid:
             return None
         cymbal = CLOSED_HAT
-        if moment.energy < 0.25:
+        if moment.energy < _FOOT:
             cymbal = PEDAL_HAT
             if place.beat_in_bar % 2 == 0:
                 return None  # very calm: the foot on two and four
@@ -125,6 +141,22 @@ class Drums:
         accent = 0.08 if place.sub == 0 and place.beat_in_bar in backbeats(moment) else 0.0
         return self._hit(cymbal, {0: 0.82, 2: 0.68}.get(place.sub, 0.5) + accent, "cymbal", groove.density)
 
+    def _written_cymbal(self, moment: Moment) -> Note | None:
+        """As the metre's table has it; the foot alone in calm music, the ride where it is excited."""
+        place = moment.place
+        mark = written(moment, "cymbal")[place.step_in_bar]
+        if mark == "." or (place.sub and (moment.room < 0.35 or moment.beat_s < 0.26)):
+            return None  # beside a player who fills the bar, and in a hurry, beats are enough
+        cymbal = CLOSED_HAT
+        if moment.energy < _FOOT:
+            cymbal = PEDAL_HAT
+        elif moment.energy > 0.7 and place.phrase_position >= 0.5:
+            cymbal = RIDE
+        elif place.last_eighth and place.beat_in_bar == place.beats_per_bar - 1 and moment.energy > 0.5 + 0.5 * self._pattern_draw(moment, 4):
+            cymbal = OPEN_HAT
+        loudness = (0.86 if mark == "X" else 0.74) if place.sub == 0 else 0.62 if place.last_eighth else 0.54
+        return self._hit(cymbal, loudness, "cymbal", moment.heard.groove.density)
+
     def _fill(self, moment: Moment) -> list[Note] | None:
         """What a fill plays at this step; None where the groove goes on.
 
@@ -133,12 +165,14 @@ class Drums:
         place, groove = moment.place, moment.heard.groove
         leading = moment.closing == LEADING
         steps_left = moment.bar_steps - place.step_in_bar if leading else round(4 * moment.beats_left)
-        if steps_left > min(_FILL_STEPS, moment.bar_steps // 2) or moment.energy < 0.28 or moment.room < 0.35:
+        longest = moment.bar_steps if place.ternary else moment.bar_steps // 2
+        if steps_left > min(_FILL_STEPS, longest) or moment.energy < 0.28 or moment.room < 0.35:
             return None
         chance = min(1.0, groove.fill + 0.15)
         if not leading and draw(moment.seed, DRUMS, place.bar, 0, 9) >= chance:
             return None
-        row = FILLS[0 if moment.energy < _CALM else 1 if moment.energy < _WILD else 2]
+        metre = metre_of(place)
+        row = (metre.turn if metre else FILLS)[0 if moment.energy < _CALM else 1 if moment.energy < _WILD else 2]
         fill = row[int(draw(moment.seed, DRUMS, place.bar, 0, 10) * len(row))]
         mark = fill[_FILL_STEPS - steps_left]
         if mark == "-":

@@ -70,7 +70,7 @@ class Dynamics:
     def begin(self, moment: Moment) -> None:
         """Fill what all notes of a step share; call before ``shape``."""
         x, heard, place = self._x, moment.heard, moment.place
-        bar = 2.0 * math.pi * place.step_in_bar / (4.0 * place.beats_per_bar)
+        bar = 2.0 * math.pi * place.bar_position
         phrase = 2.0 * math.pi * place.phrase_position
         ahead_s = (moment.frame - heard.frame) / moment.sample_rate_hz
         silence_s = 0.0 if heard.playing else heard.silence_s + ahead_s

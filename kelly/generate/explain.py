@@ -73,7 +73,10 @@ def _note(reason: Reason, parts: Sequence[Part]) -> str:
 
 
 def place(reason: Reason) -> str:
-    """Where in its bar: 1, 1e, 1+, 1a, 2, ..."""
+    """Where in its bar: 1, 1e, 1+, 1a, 2, ...; in 6/8, 9/8 and 12/8 its eighth: 1, 2, 3, 3+, 4, ..."""
+    if reason.ternary:
+        beat, sub = divmod(reason.step, 4)
+        return f"{3 * beat + min(sub, 2) + 1}{'+' if sub == 3 else ''}"
     return f"{reason.step // 4 + 1}{('', 'e', '+', 'a')[reason.step % 4]}"
 
 

@@ -12,6 +12,9 @@ from typing import Any
 from ..music.chord import Chord
 
 STEPS_PER_BEAT = 4
+TERNARY_PLACES = (0.0, 1 / 3, 2 / 3, 5 / 6)
+"""Of a ternary beat's steps, in beats: its three eighths and the last sixteenth."""
+
 SURE = 0.4  # chord confidence from which a change is taken on any beat
 
 
@@ -46,6 +49,30 @@ class Place:
         return round(self.step / STEPS_PER_BEAT - self.phrase_beat)
 
     @property
+    def on_eighth(self) -> bool:
+        """Whether an eighth begins here."""
+        return self.sub < 3 if self.ternary else self.sub % 2 == 0
+
+    @property
+    def last_eighth(self) -> bool:
+        """Whether the beat's last eighth begins here: what leads into the next beat."""
+        return self.sub == 2
+
+    @property
+    def eighth(self) -> int:
+        """Eighths of the bar that have begun before this one."""
+        return 3 * self.beat_in_bar + min(self.sub, 2) if self.ternary else self.step_in_bar // 2
+
+    @property
+    def bar_position(self) -> float:
+        """0..1"""
+        return beats_of(self.step_in_bar, self.ternary) / self.beats_per_bar
+
+    def beats_on(self, steps: int) -> float:
+        """Beats from here to so many steps later."""
+        return beats_of(self.step_in_bar + steps, self.ternary) - beats_of(self.step_in_bar, self.ternary)
+
+    @property
     def weight(self) -> float:
         """Metrical weight: 1 downbeat, .75 half bar, .5 beat, .25 off-eighth, 0 between."""
         if self.sub:
@@ -53,6 +80,12 @@ class Place:
         if self.beat_in_bar == 0:
             return 1.0
         return 0.75 if 2 * self.beat_in_bar == self.beats_per_bar else 0.5
+
+
+def beats_of(step: int, ternary: bool) -> float:
+    """Beats from step 0 to a step, where nothing swings."""
+    beat, sub = divmod(step, STEPS_PER_BEAT)
+    return beat + (TERNARY_PLACES[sub] if ternary else sub / STEPS_PER_BEAT)
 
 
 class Grid:
@@ -117,9 +150,13 @@ class Grid:
         return self.beat_frame + (beat - self.beat + place) * self.beat_frames
 
     def step_after(self, frame: float) -> int:
-        """The first step whose even frame is not before ``frame``."""
+        """The first step whose frame, where nothing swings, is not before ``frame``."""
         beats = (frame - self.beat_frame) / self.beat_frames + self.beat
-        return -int(-beats * STEPS_PER_BEAT // 1)
+        if not self.ternary:
+            return -int(-beats * STEPS_PER_BEAT // 1)
+        beat = int(beats // 1)
+        sub = next((sub for sub, place in enumerate(TERNARY_PLACES) if place >= beats - beat), STEPS_PER_BEAT)
+        return STEPS_PER_BEAT * beat + sub
 
     def place(self, step: int) -> Place:
         beat, sub = divmod(step, STEPS_PER_BEAT)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from ..music.chord import POWER, SUS4, Chord
 from ..music.emotion import Mood, targets_from_mood
 from .draw import draw
+from .metres import metre_of, turned
 from .moment import FINAL, INNER_VOICE, Moment, Note
 from .settings import BASS, CHORDS, Part
 from .why import Why
@@ -20,13 +21,6 @@ COMPING = (
     ("x.....x.........", "x.......x.......", "x.........x....."),
     ("x.....x...x.....", "x...x...x.x.....", "..x...x...x...x."),
     ("x..x..x...x.x...", "x.x...x.x.x...x.", "x.x.x.x.x.x.x.x."),
-)
-WALTZ = (
-    ("x...........",),
-    ("x...........", "x.......x..."),
-    ("x...x...x...", "....x...x..."),
-    ("....x...x...", "x...x...x.x."),
-    ("x...x.x.x...", "..x.x.x.x.x."),
 )
 PAD, LIVELY = 0, 3  # levels: at PAD chords ring across bars, from LIVELY on they are short
 _HELD_BARS = 2  # a chord that does not change is struck again after this many bars
@@ -139,7 +133,7 @@ class Chords:
         if moment.closing == FINAL:
             return self._close(moment, chord) if changed or moment.arrives else []
         late = changed and not moment.chord_new
-        change = changed and (not late or place.sub % 2 == 0)
+        change = changed and (not late or place.on_eighth)
         if not change and (changed or not self._pattern_strikes(moment, level)):
             return []
         length = self._length(moment, level)
@@ -183,8 +177,8 @@ class Chords:
     def _single(self, moment: Moment, rule: str) -> Note:
         n = len(self.voicing)
         up_and_down = [*range(n), *range(n - 2, 0, -1)]
-        voice = up_and_down[moment.place.step_in_bar // 2 % len(up_and_down)]
-        return Note(self.voicing[voice], 0.5, INNER_VOICE, 0.82, None, why=Why(rule, broke=moment.chord_break))
+        voice = up_and_down[moment.place.eighth % len(up_and_down)]
+        return Note(self.voicing[voice], 1 / 3 if moment.place.ternary else 0.5, INNER_VOICE, 0.82, None, why=Why(rule, broke=moment.chord_break))
 
     def _level(self, moment: Moment) -> int:
         if moment.stage.pedal or (moment.stage.answering and not moment.closing):
@@ -201,12 +195,13 @@ class Chords:
         """The pattern of the bar: one per phrase, so that it can be recognised; its last bar may answer."""
         place = moment.place
         phrase = place.phrase_start // place.phrase_beats
-        choices = (WALTZ if place.beats_per_bar in (3, 6) else COMPING)[level]
+        metre = metre_of(place)
+        choices = (metre.comping if metre else COMPING)[level]
         answer = moment.beats_left <= place.beats_per_bar and moment.complexity >= 0.4
         rhythm = choices[int(draw(moment.seed, CHORDS, phrase, level, int(answer)) * len(choices))]
         rhythm = (rhythm + rhythm)[: moment.bar_steps]
         if "displacement" in moment.breaks:
-            rhythm = rhythm[-2:] + rhythm[:-2]
+            rhythm = turned(rhythm, place.ternary)
         return rhythm
 
     def _pattern_strikes(self, moment: Moment, level: int) -> bool:
@@ -217,7 +212,7 @@ class Chords:
             held = place.step - self._struck_step
             return place.step_in_bar == 0 and held >= _HELD_BARS * place.beats_per_bar * 4
         if self._broken(moment, level):
-            return place.sub % 2 == 0
+            return place.on_eighth
         return self._rhythm(moment, level)[place.step_in_bar] == "x"
 
     def _length(self, moment: Moment, level: int) -> float:
@@ -227,7 +222,7 @@ class Chords:
             return _HELD_BARS * place.beats_per_bar + 0.5  # a little over: the next strike cuts it without a gap
         rhythm, left = self._rhythm(moment, level), moment.bar_steps - place.step_in_bar
         steps = next((n for n in range(1, left) if rhythm[place.step_in_bar + n] == "x"), left)
-        return min(steps / 4, 1.0 if level >= LIVELY else 4.0)
+        return min(place.beats_on(steps), 1.0 if level >= LIVELY else 4.0)
 
     def _voice(self, chord: Chord, moment: Moment, level: int) -> tuple[int, ...]:
         if chord == self.chord and self.voicing and moment.place.step_in_bar:

@@ -83,7 +83,7 @@ class Melody:
     def plan(self, moment: Moment) -> list[Note]:
         """At most one note; ``rests`` tells afterwards whether the sounding one must end here."""
         place = moment.place
-        if place.sub % 2:
+        if not place.on_eighth:
             return []
         tonic = moment.heard.tonic
         if tonic < 0:
@@ -173,8 +173,8 @@ class Melody:
         if moment.chord is not None:
             for tone in moment.chord.tones:
                 x[_TONES + (tone - tonic) % 12] = 1.0
-        beat = 2.0 * math.pi * place.sub / 4.0
-        bar = 2.0 * math.pi * place.step_in_bar / (4.0 * place.beats_per_bar)
+        beat = 2.0 * math.pi * (place.sub / 3.0 if place.ternary else place.sub / 4.0)
+        bar = 2.0 * math.pi * place.bar_position
         x[_BEAT_SIN], x[_BEAT_COS] = math.sin(beat), math.cos(beat)
         x[_BAR_SIN], x[_BAR_COS] = math.sin(bar), math.cos(bar)
         x[_POSITION] = place.phrase_position

@@ -43,7 +43,7 @@ class Pad:
         if chord is None:
             self.chord = None
             return []
-        changed = chord != self.chord and place.sub % 2 == 0
+        changed = chord != self.chord and place.on_eighth
         renewed = place.step_in_bar == 0 and place.step - self._struck_step >= _RENEWED_BARS * moment.bar_steps
         final = moment.arrives
         if not (changed or renewed or final):

@@ -103,6 +103,7 @@ class Reason:
     fit              share of this pitch class in the player's last two seconds, 0..1
     override         what the listener had chosen that bears on it: "key", "tempo", "mood", ...
     mood             valence, arousal, tension then heard or asked for
+    ternary          whether the bar's beats have three eighths
     """
 
     frame: int
@@ -126,6 +127,7 @@ class Reason:
     override: tuple[str, ...]
     broke: str
     mood: tuple[float, float, float]
+    ternary: bool = False
 
     def line(self) -> str:
         """One line of JSON; the chord as its symbol, numbers to four places."""

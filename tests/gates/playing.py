@@ -274,7 +274,7 @@ def measure_level(take: Take, **settings: Any) -> float:
 
 
 def _meter(take: Take) -> str:
-    return f"{take.score.beats_per_bar}/4"
+    return f"{3 * take.score.beats_per_bar}/8" if take.score.ternary else f"{take.score.beats_per_bar}/4"
 
 
 def table(rows: Iterable[Row], **settings: Any) -> dict[str, list[float]]:

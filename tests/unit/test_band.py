@@ -128,8 +128,9 @@ def test_every_meter_has_a_downbeat(beats_per_bar):
         steps = [r.step for r in of(conductor.reasons, part)]
         assert max(steps) < 4 * beats_per_bar
         assert np.mean([step == 0 for step in steps]) > 1 / (5 * beats_per_bar)
-    kicks = {r.step for r in of(conductor.reasons, DRUMS) if r.pitch == 36 and r.rule == "kick"}
-    assert kicks <= {0, 12, 16}
+    kicks = [r.step for r in of(conductor.reasons, DRUMS) if r.pitch == 36 and r.rule == "kick"]
+    assert kicks.count(0) == max(kicks.count(step) for step in kicks)
+    assert np.mean([step % 4 == 0 for step in kicks]) >= 0.5
 
 
 def test_the_bass_plays_with_the_kick():
