@@ -89,7 +89,7 @@ def _tracked(sheet: LeadSheet) -> Any:
         chord = sheet.at(place).chord
         for tone in chord.tones:
             analyses["chroma"][here, tone] = 1.0
-        analyses["bass_chroma"][here, chord.root] = 1.0
+        analyses["bass_chroma"][here, chord.root] = 0.25  # a note at 160 Hz
     first = sheet.choices[0].chord
     tracker = Tracker(
         SAMPLE_RATE_HZ,

@@ -106,6 +106,21 @@ def test_a_loop_of_the_minor_is_not_taken_for_its_relative(shift):
         assert (late["key_mode"] == mode).all()
 
 
+def test_what_booms_below_the_tones_names_neither_chord_nor_key():
+    """C Am F G over a bass whose body sounds a major third below every note of it, three times its energy, below 80 Hz."""
+    records = played(np.arange(0.5, 24.5, 0.5), 24.5, bars_of(POP, 120))
+    for i in np.flatnonzero(records["level_db"] > -60):
+        body = (int(records["bass_chroma"][i].argmax()) + 8) % 12
+        records["chroma"][i, body] += 3.0
+        records["bass_chroma"][i, body] += 3.0
+    ticks = Tracker(RATE).run(records)
+    late = ticks[ticks["frame"] > 8.5 * RATE]
+    assert (late["key_tonic"] == 0).all()
+    assert (late["key_mode"] == 1).all()
+    hits = chord_hits(ticks, POP)
+    assert all(hit for beat, hit in hits.items() if beat > 1 and (beat % 4 or beat >= 32))
+
+
 def test_key_change_is_followed_after_hysteresis():
     """Twenty seconds of C, then E: the key follows, once."""
     chords = POP * 3

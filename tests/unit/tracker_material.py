@@ -46,7 +46,7 @@ def played(onsets_s, seconds, chord_at=None, rate=RATE, level_db=-20.0, strength
         for tone in TRIADS[quality]:
             records["chroma"][i][(root + tone) % 12] = 1.0
         records["chroma"][i] += 0.01
-        records["bass_chroma"][i][root] = 1.0
+        records["bass_chroma"][i][root] = 0.25  # a note at 160 Hz
     return records
 
 

@@ -54,6 +54,7 @@ cdef inline double clamp(double x, double low, double high) noexcept nogil:
 
 
 include "tracker_level.pxi"
+include "tracker_tones.pxi"
 include "tracker_degrees.pxi"
 include "tracker_key.pxi"
 include "tracker_pulse.pxi"
@@ -136,10 +137,13 @@ cdef class Tracker:
         # One analysis record, every 10 ms, frames ascending.
         cdef int64_t place
         cdef double accent, factor, strength = finite(a.onset, 0.0)
+        cdef double chroma[12]
+        cdef double bass[12]
         cdef double flux = max(finite(a.flux, 0.0), 0.0)
         self.frame = a.frame
         level_hop(&self.level, a)
-        key_hop(&self.key, a, self.level.open)
+        tones(a, chroma, bass)
+        key_hop(&self.key, chroma, self.level.open)
         if self.level.heard:
             pulse_hop(&self.pulse, flux, self.level.open)
         if self.level.open and strength > 0.0 and 0 <= a.onset_frame <= a.frame:
@@ -162,7 +166,7 @@ cdef class Tracker:
             if factor != 1.0 and not self.grid.led:
                 tactus_relevel(&self.tactus, &self.grid, &self.chords, factor)
         if self.grid.count >= 0:
-            chords_hop(&self.chords, a, (self.frame - self.grid.beat) / self.grid.rate, self.level.open)
+            chords_hop(&self.chords, chroma, bass, (self.frame - self.grid.beat) / self.grid.rate, self.level.open)
 
     cdef void tick(self, const float* features, const float* embedding, tick_t* out) noexcept nogil:
         # After every fourth hop: fill all fields of `out` but features, embedding, harmony, groove, source, end.

@@ -66,7 +66,7 @@ cdef void chords_clear(chord_state* s) noexcept nogil:
     s.confidence = s.change_rate = 0.0
 
 
-cdef void chords_hop(chord_state* s, const analysis_t* a, double since_beat_s, int open) noexcept nogil:
+cdef void chords_hop(chord_state* s, const double* chroma, const double* bass, double since_beat_s, int open) noexcept nogil:
     # since_beat_s: time since the beat began; the chroma's windows show what was CHROMA_LAG_S ago
     cdef double weight = clamp((since_beat_s + 0.01) / (CHROMA_LAG_S + 1e-3), 0.0, 1.0)
     cdef int i
@@ -75,8 +75,8 @@ cdef void chords_hop(chord_state* s, const analysis_t* a, double since_beat_s, i
     if open:
         s.open_hops += 1.0
         for i in range(12):
-            s.beat_chroma[i] += weight * pow(max(finite(a.chroma[i], 0.0), 0.0), CHROMA_POWER)
-            s.beat_bass[i] += weight * pow(max(finite(a.bass_chroma[i], 0.0), 0.0), CHROMA_POWER)
+            s.beat_chroma[i] += weight * pow(chroma[i], CHROMA_POWER)
+            s.beat_bass[i] += weight * pow(bass[i], CHROMA_POWER)
 
 
 cdef double centred(const double* v, float* out) noexcept nogil:

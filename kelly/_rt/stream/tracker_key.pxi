@@ -37,12 +37,12 @@ cdef void follow(double* mean, const double* v, double seconds, double scale) no
         mean[i] += (v[i] * scale - mean[i]) * rate
 
 
-cdef void key_hop(key_state* s, const analysis_t* a, int open) noexcept nogil:
+cdef void key_hop(key_state* s, const double* chroma, int open) noexcept nogil:
     cdef double v[12]
     cdef double total = 0.0
     cdef int i
     for i in range(12):
-        v[i] = sqrt(max(finite(a.chroma[i], 0.0), 0.0))
+        v[i] = sqrt(chroma[i])
         total += v[i]
     for i in range(12):
         v[i] = v[i] / total if open and total > 0.0 else 0.0
