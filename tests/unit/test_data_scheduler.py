@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import distributed
 import numpy as np
 import pytest
 
@@ -18,7 +19,6 @@ from training.data.scheduler import executor
 @pytest.mark.slow  # a cluster in this process takes its time to come and go
 def test_a_cluster_makes_what_the_processors_here_make(tmp_path):
     """Through the executor that Dask's client gives, which goes through the loaders unchanged."""
-    distributed = pytest.importorskip("distributed")
     paths = [data_material.sound(tmp_path / f"{k}.wav", 2.0, 200 + 50 * k) for k in range(4)]
     plain, _ = features.extract(paths, tmp_path / "plain")
     with warnings.catch_warnings():
@@ -30,10 +30,8 @@ def test_a_cluster_makes_what_the_processors_here_make(tmp_path):
         np.testing.assert_array_equal(np.load(made[path]), np.load(plain[path]))
 
 
-@pytest.mark.slow
 def test_without_an_address_it_is_a_cluster_of_this_machine_s_processors(tmp_path, capsys, monkeypatch):
     """What somebody types who has never heard of Dask: the same files, and nothing left running."""
-    distributed = pytest.importorskip("distributed")
     monkeypatch.setattr("training.data.scheduler.FEW", 2)
     clusters = []
     started = distributed.LocalCluster
@@ -58,7 +56,6 @@ def test_no_cluster_without_need(address, files):
 
 def test_nobody_at_the_address_is_told(tmp_path, capsys, monkeypatch):
     """With what to start there."""
-    pytest.importorskip("distributed")
     monkeypatch.setattr("training.data.scheduler.WAIT_S", 0.2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
