@@ -16,16 +16,42 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 HISTORY = Path(__file__).with_name("history.jsonl")
 RUSAGE = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
+Before = Callable[[Callable[[], object]], object]
+EVICT_BYTES = 64 << 20  # twice the last cache of the machines at hand
+IDLE_S = 0.02
+_others = np.ones(EVICT_BYTES // 8)  # not zeros: those would be one page of the system, many times over
 
 
-def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int = 1000, calls: int = 1) -> dict[str, float]:
+def warm(call: Callable[[], object]) -> None:
+    """The call finds the caches as it left them itself."""
+    call()
+
+
+def cold(call: Callable[[], object]) -> None:
+    """The call finds the caches full of other people's numbers."""
+    _others.sum()
+
+
+def idle(call: Callable[[], object]) -> None:
+    """The call comes as in a live programme: 20 ms after the last one, and others have used the caches meanwhile."""
+    time.sleep(IDLE_S / 2)
+    _others.sum()
+    time.sleep(IDLE_S / 2)
+
+
+def interleaved(
+    candidates: Mapping[str, Callable[[], object]], rounds: int = 1000, calls: int = 1, before: Before | None = None
+) -> dict[str, float]:
     """Median nanoseconds per call of each candidate.
 
     candidates  name -> function without arguments
     rounds      turns; every candidate is called in each
     calls       calls timed together, for functions that take less than the clock resolves
+    before      called with the candidate ahead of every timed call: ``warm``, ``cold``, ``idle``; None: nothing
     returns     name -> p50 in ns over the calls during which the thread was not preempted
     """
     times: dict[str, list[int]] = {name: [] for name in candidates}
@@ -36,12 +62,14 @@ def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int = 10
     for _ in range(rounds):
         order.shuffle(turns)  # nobody always runs in the caches that another has just filled or emptied
         for name, call in turns:
-            before = usage(RUSAGE).ru_nivcsw
+            if before is not None:
+                before(call)
+            interrupted = usage(RUSAGE).ru_nivcsw
             start = clock()
             for _ in range(calls):
                 call()
             elapsed = clock() - start
-            if usage(RUSAGE).ru_nivcsw == before:
+            if usage(RUSAGE).ru_nivcsw == interrupted:
                 times[name].append(elapsed)
     for name, found in times.items():
         if len(found) < rounds // 10:
