@@ -3,8 +3,17 @@ from libc.stdint cimport int64_t
 from kelly._rt.net.engine_table cimport engine_t
 
 
+cdef class Slab:
+    """Huge pages that several networks' weights share."""
+    cdef void* memory
+    cdef char* data
+    cdef size_t size, used  # bytes
+    cdef Py_ssize_t users
+
+
 cdef class Weights:
     """Packed weights, read-only once made; every clone of a network points here."""
+    cdef Slab slab  # None where they have memory of their own
     cdef void* memory
     cdef float* data
     cdef readonly Py_ssize_t nbytes

@@ -10,10 +10,11 @@ from time import perf_counter_ns
 
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t, uintptr_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from kelly._rt.net._table cimport *
@@ -32,6 +33,11 @@ cdef extern from *:
     #else
     #define KELLY_HUGE(p, n) ((void)0)
     #endif
+    #if defined(__SANITIZE_ADDRESS__)
+    #define KELLY_SHARES_PAGES 0
+    #else
+    #define KELLY_SHARES_PAGES 1
+    #endif
     #if defined(__GLIBC__)
     #include <malloc.h>
     #define KELLY_TRIM() ((void)malloc_trim(0))
@@ -41,6 +47,7 @@ cdef extern from *:
     """
     void KELLY_HUGE(void* p, size_t n) noexcept nogil
     void KELLY_TRIM() noexcept nogil
+    const bint SHARES_PAGES "KELLY_SHARES_PAGES"
 
 cdef extern from "cpu.h":
     int kelly_cpu_level() noexcept nogil
@@ -48,6 +55,7 @@ cdef extern from "cpu.h":
 cdef enum:
     CACHE_LINE = 64
     HUGE_PAGE = 2 * 1024 * 1024
+    SHARED = 8192  # bytes from which weights go to the huge pages
     SMALL = 200_000  # bytes of weights
     LARGE = 1_000_000
     MEASURED_TURNS = 8
@@ -97,27 +105,70 @@ cdef void* _aligned(void* memory, size_t alignment) noexcept nogil:
     return <void*>((<uintptr_t>memory + alignment - 1) & ~<uintptr_t>(alignment - 1))
 
 
-cdef class Weights:
-    """Packed weights, read-only once made; every clone of a network points here.
+cdef class Slab:
+    """Huge pages in which the weights of several networks lie one behind the other.
 
-    From one megabyte up the arena begins on a huge page, which saves a fifth of the time when the
-    caches are cold; a rest of less than half a huge page stays on small pages, so it costs no memory.
+    Networks that are run one after the other then share what the processor knows about pages: with cold caches
+    the five nets take 155 us instead of 223, and in 8 bits, where none fills a huge page of its own, 61 instead of 80.
     """
 
-    def __cinit__(self, Py_ssize_t n_floats):
-        cdef size_t nbytes = max(n_floats, 1) * sizeof(float)
-        cdef size_t huge = (nbytes + HUGE_PAGE // 2) // HUGE_PAGE * HUGE_PAGE
-        cdef size_t alignment = HUGE_PAGE if huge else CACHE_LINE
-        self.memory = calloc(max(nbytes, huge) + alignment, 1)
+    def __cinit__(self, size_t nbytes):
+        self.size = (nbytes + HUGE_PAGE - 1) // HUGE_PAGE * HUGE_PAGE
+        self.memory = malloc(self.size + HUGE_PAGE)  # what nobody takes is never touched, so it costs no memory
         if self.memory == NULL:
-            raise MemoryError(f"{nbytes} bytes of weights")
-        self.data = <float*>_aligned(self.memory, alignment)
-        self.nbytes = nbytes
-        if huge:
-            KELLY_HUGE(self.data, huge)
+            raise MemoryError(f"{self.size} bytes of weights")
+        self.data = <char*>_aligned(self.memory, HUGE_PAGE)
+        KELLY_HUGE(self.data, self.size)
 
     def __dealloc__(self):
         free(self.memory)
+
+
+cdef Slab _slab = None  # the one with the most room; every Weights keeps its own alive
+
+
+cdef Slab _slab_for(size_t nbytes):
+    global _slab
+    cdef Slab new
+    if _slab is not None and _slab.users == 0:
+        _slab.used = 0
+    if _slab is not None and _slab.size - _slab.used >= nbytes:
+        return _slab
+    new = Slab(nbytes)
+    if _slab is None or new.size - nbytes >= _slab.size - _slab.used:
+        _slab = new
+    return new
+
+
+@cython.no_gc  # a slab is in no cycle, and must still be there when the weights go
+cdef class Weights:
+    """Packed weights, read-only once made; every clone of a network points here.
+
+    [main]; a watched build gives each its own memory, or reading behind it would not be noticed.
+    """
+
+    def __cinit__(self, Py_ssize_t n_floats):
+        self.nbytes = max(n_floats, 1) * sizeof(float)
+        cdef size_t whole = (<size_t>self.nbytes + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE
+        if SHARES_PAGES and whole >= SHARED:
+            self.slab = _slab_for(whole)
+            self.data = <float*>(self.slab.data + self.slab.used)
+            self.slab.used += whole
+            self.slab.users += 1
+        else:
+            self.memory = malloc(self.nbytes + CACHE_LINE)
+            if self.memory == NULL:
+                raise MemoryError(f"{self.nbytes} bytes of weights")
+            self.data = <float*>_aligned(self.memory, CACHE_LINE)
+        memset(self.data, 0, self.nbytes)
+
+    def __dealloc__(self):
+        global _slab
+        free(self.memory)
+        if self.slab is not None:
+            self.slab.users -= 1
+            if self.slab is _slab and self.slab.users == 0 and self.slab.size > HUGE_PAGE:
+                _slab = None  # one huge page is kept for the next network, many are not
 
 
 cdef dict _ahead = {}  # address of an engine -> what was measured

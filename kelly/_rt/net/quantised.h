@@ -72,30 +72,38 @@ static inline void kelly_dot8_four(const int8_t *w, const uint8_t *q, ptrdiff_t 
 #if defined(__AVX512BW__)
 
 /* outputs 16 * n at once; n is a constant where it is called */
+#define KELLY_EACH _Pragma("GCC unroll 4") for (int v = 0; v < n; v++)
 #define KELLY_DOT8_BODY(STEP)                                                                   \
     const ptrdiff_t rest = 4 * groups;                                                          \
     __m512i a[4], b[4];                                                                         \
-    for (int v = 0; v < n; v++)                                                                 \
+    KELLY_EACH                                                                                  \
         a[v] = b[v] = _mm512_setzero_si512();                                                   \
     for (ptrdiff_t g = 0; g < groups; g++, w += 64 * n, q += 4) {                               \
         const __m512i x = _mm512_set1_epi32(kelly_four(q)), y = _mm512_set1_epi32(kelly_four(q + rest)); \
-        for (int v = 0; v < n; v++) {                                                           \
+        KELLY_EACH {                                                                            \
             const __m512i row = _mm512_loadu_si512((const void *)(w + 64 * v));                 \
             a[v] = STEP(a[v], x, row);                                                          \
             b[v] = STEP(b[v], y, row);                                                          \
         }                                                                                       \
     }                                                                                           \
-    for (int v = 0; v < n; v++) {                                                               \
+    KELLY_EACH {                                                                                \
         _mm512_storeu_si512((void *)(high + 16 * v), a[v]);                                     \
         _mm512_storeu_si512((void *)(low + 16 * v), b[v]);                                      \
     }
 #define KELLY_MULTIPLY_ADD(a, x, row) \
     _mm512_add_epi32(a, _mm512_madd_epi16(_mm512_maddubs_epi16(x, row), _mm512_set1_epi16(1)))
 
+/* the intrinsic would do, but gcc 12 copies its sums from register to register and loads each row twice */
+static inline __attribute__((always_inline, target("avx512vnni"))) __m512i kelly_dpbusd(__m512i sum, __m512i digits, __m512i row)
+{
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(digits), "v"(row));
+    return sum;
+}
+
 static inline __attribute__((always_inline, target("avx512vnni"))) void
 kelly_dot8_vnni_n(const int8_t *w, const uint8_t *q, ptrdiff_t groups, const int n, int32_t *high, int32_t *low)
 {
-    KELLY_DOT8_BODY(_mm512_dpbusd_epi32)
+    KELLY_DOT8_BODY(kelly_dpbusd)
 }
 
 static __attribute__((target("avx512vnni"))) void
