@@ -16,12 +16,19 @@ CONTROLS = (
     ("bypass", 0.0, 1.0, 0.0, "switch", "from .5 on kelly listens and does not play"),
     ("blend", 0.0, 1.0, 1.0, "", "whose answers: the rules' .. the nets'; of all five together"),
     ("blend_emotion", 0.0, 1.0, 1.0, "", "the same of the recognizer, times blend"),
-    ("blend_melody", 0.0, 1.0, 1.0, "", "the same of the melody, times blend"),
-    ("blend_harmony", 0.0, 1.0, 1.0, "", "the same of the chords, times blend"),
-    ("blend_dynamics", 0.0, 1.0, 1.0, "", "the same of force and timing, times blend"),
-    ("blend_groove", 0.0, 1.0, 1.0, "", "the same of bass and drums, times blend"),
+    ("blend_melody", 0.0, 1.0, 1.0, "", "the same of the melody: its net, its force and timing; times blend"),
+    ("blend_harmony", 0.0, 1.0, 1.0, "", "the same of which chord is played, times blend"),
+    ("blend_dynamics", 0.0, 1.0, 1.0, "", "the same of all parts' force and timing, times blend"),
+    ("blend_groove", 0.0, 1.0, 1.0, "", "the same of the groove, times blend"),
+    ("blend_chords", 0.0, 1.0, 1.0, "", "the same of the chords' force and timing, times blend and blend_dynamics"),
+    ("blend_bass", 0.0, 1.0, 1.0, "", "the same of the bass's force and timing"),
+    ("blend_drums", 0.0, 1.0, 1.0, "", "the same of the drums': groove, times blend_groove too, force and timing; the band follows its drummer"),
+    ("blend_counter", 0.0, 1.0, 1.0, "", "the same of the counter-melody's force and timing"),
+    ("blend_pad", 0.0, 1.0, 1.0, "", "the same of the pad's force and timing"),
 )
 """What a player may turn while the music goes on: name, lowest, highest, default, unit, meaning.
 
 The one table: flags, settings, MIDI learn, commands, hooks, ticks and docs are made from it.  Those of 0..1 around .5 leave
-everything as kelly decides at .5.  The five blends are in the order of NETS."""
+everything as kelly decides at .5.  Of the blends the
+first is all nets', the next five are the nets' in the order of NETS; those called after a part are the part's, and the
+melody, which has a net of its own, has one row for both."""

@@ -7,9 +7,11 @@ At the controls' defaults everything is returned as it came.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from .._rt.stream.rules import Rule
 from ..music.controls import Controls
-from .heard import Groove, Heard
+from .heard import Groove, Heard, read_groove
 
 _RARE, _OFTEN = 1e-4, 1.0 - 1e-4
 
@@ -34,6 +36,38 @@ def bend(heard: Heard, controls: Controls) -> Heard:
     )
 
 
+class Drummer:
+    """The groove between rule and net, as the hand on the drums wants it; the rule is asked when the net has said something new.
+
+    thread  [conductor]
+    """
+
+    def __init__(self) -> None:
+        self._rule = Rule("groovepredictor")
+        self.reset()
+
+    def reset(self) -> None:
+        self._answered: bytes = b""
+        self._ruled: Groove | None = None
+
+    def mix(self, heard: Heard, tick: Any, share: float) -> Heard:
+        """``heard``, which was read from ``tick``, with ``share`` 0..1 of its groove and the rest the rule's."""
+        if share >= 1.0:
+            return heard
+        answered = tick["groove"].tobytes()
+        if self._ruled is None or answered != self._answered:
+            self._answered, self._ruled = answered, read_groove(self._rule(tick["embedding"]))
+        return replace(heard, groove=_between(self._ruled, heard.groove, share))
+
+
+def _between(ruled: Groove, said: Groove, share: float) -> Groove:
+    values: dict[str, Any] = {}
+    for name in Groove.__slots__:
+        a, b = getattr(ruled, name), getattr(said, name)
+        values[name] = tuple(x + share * (y - x) for x, y in zip(a, b, strict=True)) if isinstance(a, tuple) else a + share * (b - a)
+    return Groove(**values)
+
+
 def _likelier(probability: float, odds: float) -> float:
     """A probability whose odds are multiplied; certainties are shaken only by other odds than 1."""
     if odds == 1.0:
@@ -52,4 +86,4 @@ def room(value: float, controls: Controls) -> float:
     return value * controls.factor("density", 3.0)
 
 
-__all__ = ["Groove", "bend", "energy", "room"]
+__all__ = ["Drummer", "Groove", "bend", "energy", "room"]

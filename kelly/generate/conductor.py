@@ -76,6 +76,7 @@ class Conductor:
         self._offset_frames = round(MAX_OFFSET_S * self.sample_rate_hz)
         self._dynamics = Dynamics(engines["dynamicsengine"], len(self.parts))
         self._expression = Expression(self.parts)
+        self._drummer = bend.Drummer()
         self._chords = Chords(self.parts[CHORDS])
         self._melody = Melody(self.parts[MELODY], engines["melodytransformer"])
         self._bass = Bass(self.parts[BASS])
@@ -130,6 +131,7 @@ class Conductor:
         self.breaker.reset()
         self._dynamics.reset()
         self._expression.reset()
+        self._drummer.reset()
         for player in (self._chords, self._melody, self._bass, self._drums, self._counter, self._pad):
             player.reset()
 
@@ -152,7 +154,8 @@ class Conductor:
         if self.grid.exists:
             self._tracks.update(tick, self.grid.place(4 * int(tick["chord_beat"])).weight >= 0.75)
         if int(tick["playing"]) or self._next_step is not None:
-            heard = self._told(bend.bend(read_tick(tick), self._controls))
+            heard = self._drummer.mix(read_tick(tick), tick, self._controls.nets_of("drums"))
+            heard = self._told(bend.bend(heard, self._controls))
             beat = self.grid.beat if self.grid.exists else -1
             if self._echo.hear(frame, beat, float(tick["level_db"]), heard.onset):
                 heard = replace(heard, playing=False, silence_s=_LONG_S)  # nobody is left to answer

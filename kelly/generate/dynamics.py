@@ -2,6 +2,11 @@
 
 The net is asked once per note with what the player does and what this voice did before; humanising
 offsets are bounded by 40 ms either way.
+
+Force. How loud the band is belongs to the player: the rule's velocity, which follows the player's level
+within a beat, is where every note starts.  What the net says about a note's velocity is taken as its figure,
+that is, as how far it departs from what the net has lately said for this part, and moves the note
+by FIGURE_MOST at most; so no net can make the band deaf, nor shout by believing its own last note.
 """
 
 from __future__ import annotations
@@ -12,13 +17,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._rt.contract import DYNAMICS_IN, DYNAMICS_OUT
+from .._rt.stream.rules import Rule
 from .draw import draw_signed, drift
 from .melody import Engine
 from .moment import BASS_VOICE, MELODY_VOICE, Moment, Note
+from .settings import PART_NAMES
 
 MAX_OFFSET_S = 0.04
 FEEL_S = 0.03
 _MEDIUM = 76.0  # velocity around which contrast is measured
+FIGURE, FIGURE_MOST = 0.7, 0.07  # share of a net's figure that is played, and the most it moves a note, of 127
+HABIT_BEATS = 8.0  # over which the net's own mean is taken
+_LOUD = 96.0  # velocity above which force is held back, so that the loudest notes still differ
 _SHORTEST_S = 0.03
 _SOFTEST = 10  # softer is not heard; on the wire, note-on 0 would mean note-off
 
@@ -30,7 +40,7 @@ _SOFTEST = 10  # softer is not heard; on the wire, note-on 0 would mean note-off
 
 # How freely a part moves around the beat, and its place in the balance: chords, melody, bass, drums, counter, pad.
 FREEDOM = (0.8, 1.0, 0.5, 0.4, 0.9, 0.5)
-BALANCE = (0.74, 1.06, 0.96, 1.12, 0.95, 0.92)
+BALANCE = (0.88, 1.05, 1.0, 1.14, 1.04, 1.02)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +55,22 @@ class Shape:
 @dataclass(slots=True)
 class _Voice:
     pitch: int = 60
-    velocity: int = 0
+    velocity: float = 0.0
     beats: float = -1e9
+    habit: float = -1.0  # mean of the net's velocity, -1 before its first word
 
 
 class Dynamics:
     """Asks the dynamics net; remembers the newest note of each part.
 
-    answers  per part, what the net said about its newest note; .5 before the first
+    answers  per part, what was made of the net's word about its newest note; .5 before the first
     """
 
     def __init__(self, engine: Engine, n_parts: int) -> None:
         self._engine = engine
         self._x = np.zeros(DYNAMICS_IN.size, np.float32)
         self._y = np.zeros(DYNAMICS_OUT.size, np.float32)
+        self._rule, self._ruled = Rule("dynamicsengine"), np.zeros(DYNAMICS_OUT.size, np.float32)
         self._voices = [_Voice() for _ in range(n_parts)]
         self.answers = [[0.5] * DYNAMICS_OUT.size for _ in range(n_parts)]
 
@@ -103,24 +115,46 @@ class Dynamics:
         x[_TONE] = float(moment.chord is not None and note.pitch % 12 in moment.chord.tones)
         x[_VOICE : _VOICE + 3] = 0.0
         x[_VOICE + note.voice] = 1.0
-        x[_PREVIOUS] = voice.velocity / 127.0
+        x[_PREVIOUS] = voice.velocity
         x[_SINCE] = min(1.0, (now - voice.beats) / 4.0)
         self._engine.process(x, self._y)
-        y = [value if 0.0 <= value <= 1.0 else 0.5 for value in self._y.tolist()]  # NaN is not, either
+        self._rule.process(x, self._ruled)
+        y = self._mixed(part, moment, now)
         self.answers[part] = y
-        velocity = self._velocity(part, note, moment, y)
+        velocity, figured = self._velocity(part, note, moment, y)
         if note.order == note.voices - 1:
-            self._voices[part] = _Voice(note.pitch, min(127, round(velocity / max(note.loudness, 0.1))), now)
+            voice.pitch, voice.velocity, voice.beats = note.pitch, figured, now
         on = frame + self._offset_s(part, note, moment, y) * moment.sample_rate_hz
         gate = note.gate if note.gate is not None else 0.2 + 0.9 * y[GATE]
         length = max(_SHORTEST_S * moment.sample_rate_hz, note.length_beats * moment.beat_frames * gate)
         return Shape(round(on), round(on + length), velocity)
 
-    def _velocity(self, part: int, note: Note, moment: Moment, y: list[float]) -> int:
+    def _mixed(self, part: int, moment: Moment, now: float) -> list[float]:
+        """Rule and net by the hand on the part, each within 0..1; the velocity is the rule's with the net's figure on it."""
+        share = moment.controls.nets_of(PART_NAMES[part])
+        voice = self._voices[part]
+        y = []
+        for said, ruled in zip(self._y.tolist(), self._ruled.tolist(), strict=True):
+            ruled = ruled if 0.0 <= ruled <= 1.0 else 0.5
+            said = said if 0.0 <= said <= 1.0 else ruled  # NaN is not, either
+            y.append(said if share == 1.0 else ruled + share * (said - ruled))
+        said, ruled = float(self._y[VELOCITY]), float(self._ruled[VELOCITY])
+        if not 0.0 <= said <= 1.0 or said == ruled:  # nobody but the rule has spoken
+            y[VELOCITY] = ruled if 0.0 <= ruled <= 1.0 else 0.5
+            return y
+        voice.habit = said if voice.habit < 0.0 else voice.habit
+        figure = max(-FIGURE_MOST, min(FIGURE_MOST, FIGURE * (said - voice.habit)))
+        voice.habit += (said - voice.habit) * (1.0 - math.exp(-max(0.05, min(4.0, now - voice.beats)) / HABIT_BEATS))
+        y[VELOCITY] = max(0.0, min(1.0, ruled + share * figure))
+        return y
+
+    def _velocity(self, part: int, note: Note, moment: Moment, y: list[float]) -> tuple[int, float]:
+        """1..127 as it is struck; and 0..1 what the voice is told it played: without what part, hand and band add."""
         place = moment.place
         arch = 0.5 - 0.5 * math.cos(2.0 * math.pi * place.phrase_position)
-        value = 127.0 * y[VELOCITY] + 32.0 * y[ACCENT] * place.weight + 24.0 * y[ARCH] * arch
-        value += 48.0 * (y[CRESCENDO] - 0.5) * place.phrase_position
+        value = 127.0 * y[VELOCITY] + 32.0 * y[ACCENT] * (place.weight - 0.4) + 24.0 * y[ARCH] * (arch - 0.5)
+        value += 36.0 * (y[CRESCENDO] - 0.5) * (place.phrase_position - 0.5)
+        figured = max(0.0, min(1.0, value / 127.0))
         if note.voice == MELODY_VOICE:
             value *= 0.75 + 0.5 * y[MELODY_BALANCE]
         elif note.voice == BASS_VOICE:
@@ -131,7 +165,9 @@ class Dynamics:
         value += 12.0 * y[VELOCITY_JITTER] * self._luck(part, note, moment, 1) * (1.0 + moment.controls.lean("humanize"))
         value += (value - _MEDIUM) * moment.controls.lean("dynamics")
         value *= moment.controls.factor("intensity", 1.4)
-        return max(_SOFTEST, min(127, round(value)))
+        if value > _LOUD:
+            value = _LOUD + (127.0 - _LOUD) * math.tanh((value - _LOUD) / (127.0 - _LOUD))
+        return max(_SOFTEST, min(127, round(value))), figured
 
     def _offset_s(self, part: int, note: Note, moment: Moment, y: list[float]) -> float:
         """Seconds after the grid: feel of net and groove, luck, the melody's lead, the chord's roll."""

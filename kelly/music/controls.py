@@ -49,6 +49,11 @@ class Controls:
     blend_harmony: float = 1.0
     blend_dynamics: float = 1.0
     blend_groove: float = 1.0
+    blend_chords: float = 1.0
+    blend_bass: float = 1.0
+    blend_drums: float = 1.0
+    blend_counter: float = 1.0
+    blend_pad: float = 1.0
 
     def lean(self, name: str) -> float:
         """How far a control is turned from its default, -1..1: 0 at the default, -1 or 1 at an end of its range."""
@@ -60,6 +65,10 @@ class Controls:
     def factor(self, name: str, most: float) -> float:
         """A factor for what a control has more or less of: 1/most .. 1 .. most."""
         return float(most ** self.lean(name))
+
+    def nets_of(self, part: str) -> float:
+        """How much of a part's own answers are nets', by the hand on it alone; name of a row of the parts table."""
+        return float(getattr(self, f"blend_{part}"))
 
     def turned(self, name: str, value: float) -> Controls:
         """A copy with one value, kept within its range; ConfigError for another name."""
