@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from kelly._rt.contract import NET_NAMES
+from kelly.cli.checkout import training
 from kelly.cli.console import table
 from kelly.cli.options import JSON, VOICE, console, options
 from kelly.cli.train_nets import places
@@ -34,8 +35,6 @@ def command(models: str, nets: str, pieces: int, resamples: int, cache: str, out
     Writes README.md with tables, pictures and evaluation.json. The same piece in major and minor, at five tempi, five
     levels, two gains and in twelve keys needs FluidSynth and the test soundfont of `kelly train data make cues`.
     """
-    from kelly.cli.train import training
-
     voice, folder = console(flags), Path(models)
     names = [name.strip() for name in nets.split(",") if name.strip()] or [name for name in NET_NAMES if (folder / name / "model.json").is_file()]
     for name in names:

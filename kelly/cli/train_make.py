@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from kelly.cli.checkout import training
 from kelly.cli.options import JSON, VOICE, console, options
 
 MAKE_SCHEMA = "kelly.train.data.make/1"
@@ -34,8 +35,6 @@ def cues(path: str | None, clips: int, seed: int, soundfonts: tuple[str, ...], t
     goes on; asked for more clips, it adds them. Needs FluidSynth and soundfonts: by default those of Debian's packages
     fluid-soundfont-gm, timgm6mb-soundfont, opl3-soundfont and, for test clips, musescore-general-soundfont-small.
     """
-    from kelly.cli.train import training  # which shows this command, and so cannot be imported before it
-
     voice = console(flags)
     corpus = training("data.cues.corpus")
     folder = Path(path) if path else training("data.features").cache_folder() / "cues"

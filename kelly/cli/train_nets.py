@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from kelly._rt.contract import NET_NAMES
+from kelly.cli.checkout import training
 from kelly.cli.console import Console, table
 from kelly.cli.options import JSON, VOICE, console, options
 from kelly.config import did_you_mean
@@ -62,8 +63,6 @@ def command(nets: list[str], **flags: Any) -> int:
     Every figure stands beside a baseline on the same held-out pieces. Ctrl-C at any time leaves a checkpoint, plots and
     a model; --resume RUN goes on. What is made plays with `kelly live --models RUN`.
     """
-    from kelly.cli.train import training
-
     voice = console(flags)
     settings, run = training("settings"), training("run")
     resume = Path(flags["resume"]) if flags["resume"] else None
@@ -110,8 +109,6 @@ def places(flags: dict[str, Any], voice: Console) -> dict[str, Path | str]:
 
     raises  DataSetError naming the folder and the fix
     """
-    from kelly.cli.train import training
-
     wanted = [word.strip() for word in flags["datasets"].split(",") if word.strip()]
     base = Path(flags["datasets_dir"] or os.environ.get("KELLY_DATASETS") or "datasets")
     found = {}
@@ -127,8 +124,6 @@ def places(flags: dict[str, Any], voice: Console) -> dict[str, Path | str]:
 
 def synthetic(base: Path, flags: dict[str, Any], voice: Console) -> Path:
     """The set ``cues``: below the folder of sets, else in kelly's cache, where what is missing of it is made."""
-    from kelly.cli.train import training
-
     corpus = training("data.cues.corpus")
     if (base / SYNTHETIC).exists():
         return base / SYNTHETIC

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from kelly.cli import app, train
+from kelly.cli import app, checkout
 from kelly.errors import DataError
 from kelly.music.chord import Chord
 from tests.unit import data_material
@@ -314,7 +314,7 @@ def test_list_names_every_set_and_its_licence(capsys):
 
 def test_outside_a_checkout_the_way_to_one_is_told(monkeypatch, tmp_path, capsys):
     """An installed wheel has no training/."""
-    monkeypatch.setattr(train, "__file__", str(tmp_path / "site-packages/kelly/cli/train.py"))
+    monkeypatch.setattr(checkout, "__file__", str(tmp_path / "site-packages/kelly/cli/checkout.py"))
     assert run("list") == 1
     assert "clone kelly's repository" in capsys.readouterr().err
 
