@@ -35,6 +35,14 @@ def address(handle):
     return int(jack._ffi.cast("uintptr_t", handle))
 
 
+def outputs(client):
+    """The MIDI outputs that are there; none where one of them left while the list was read."""
+    try:
+        return client.get_ports(is_midi=True, is_output=True)
+    except jack.JackError:
+        return []
+
+
 def main(server, library, wav, recording, loop=""):
     sound, rate = soundfile.read(wav, dtype="float32", always_2d=True)
     sound = sound.mean(axis=1).astype("float32")
@@ -57,7 +65,7 @@ def main(server, library, wav, recording, loop=""):
             if not state.playing and client.get_all_connections(out):
                 time.sleep(0.2)
                 state.playing = 1
-            for port in client.get_ports(is_midi=True, is_output=True):
+            for port in outputs(client):
                 if port.name not in connected and "Kelly" in port.name:
                     try:
                         client.connect(port, into)
