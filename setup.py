@@ -122,6 +122,10 @@ EXTENSIONS = [
         depends=[f"kelly/_rt/stream/{header}.h" for header in ("midi_port", "midi_jack", "midi_rtmidi", "ring", "clock")],
     ),
     extension(
+        "kelly._rt.stream.midi_input",
+        depends=[f"kelly/_rt/stream/{header}.h" for header in ("midi_in_jack", "midi_jack", "midi_port", "ring", "clock")],
+    ),
+    extension(
         "kelly._rt.stream.jack_input",
         depends=[f"kelly/_rt/stream/{header}.h" for header in ("capture_jack", "capture", "midi_jack", "midi_port", "ring", "clock")],
     ),

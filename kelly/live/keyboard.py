@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from kelly._rt.stream.capture import Capture
-from kelly.audio.tone import RATE_HZ, Tones
-from kelly.midi.listener import open_listener
+from kelly.audio.tone import CONTROL, NOTES_OFF, RATE_HZ, Tones
+from kelly.midi.listener import Listener, open_listener
 
 PERIOD_S = 0.005
 LATENCY_S = 0.010
@@ -28,12 +28,15 @@ Message = tuple[Sequence[int], float]
 
 
 class Keys(Protocol):
-    """Where the notes come from; ``kelly.midi.listener.MidiListener`` does."""
+    """Where the notes come from; ``kelly.midi.listener.Listener`` does."""
 
     description: str
 
     def messages(self) -> list[Message]:
         """What came since the last question: bytes, and when by ``time.monotonic``."""
+
+    def went(self) -> bool:
+        """Whether the keyboard has gone since the last question."""
 
     def close(self) -> None: ...
 
@@ -60,6 +63,11 @@ class KeyboardSource:
         self._stopping = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="kelly-keyboard", daemon=True)
+
+    @property
+    def listener(self) -> Listener | None:
+        """The MIDI input that the session's watch looks after; None for other keys."""
+        return self._keys if isinstance(self._keys, Listener) else None
 
     def start(self) -> None:
         self._thread.start()
@@ -95,6 +103,8 @@ class KeyboardSource:
         if self._began_s is None:
             self._began_s = now_s
         self._waiting.extend(self._keys.messages())
+        if self._keys.went():  # nobody is there to release what was held
+            self._waiting.extend(((CONTROL | channel, NOTES_OFF, 0), now_s) for channel in range(16))
         end = int((now_s - self._began_s) * self.sample_rate_hz)
         late = end - self._frames - int(LONGEST_S * self.sample_rate_hz)
         if late > 0:

@@ -17,7 +17,7 @@ from kelly.errors import ConfigError
 from kelly.live.keep import keep
 from kelly.live.mailbox import LEVELS
 from kelly.midi.inputs import Action
-from kelly.midi.listener import MidiListener
+from kelly.midi.listener import Listener
 from kelly.music.controls import NAMES, from_midi
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Pedalboard:
     thread    [main] constructs, starts, closes; the rest is [pedals]
     """
 
-    def __init__(self, session: Session, listener: MidiListener, keep_in: Path | None = None, ternary: bool = False) -> None:
+    def __init__(self, session: Session, listener: Listener, keep_in: Path | None = None, ternary: bool = False) -> None:
         self.listener, self.keep_in, self._ternary = listener, keep_in, ternary
         self._session = session
         self._clock = FrameClock(lambda: session.source.capture.frames, session.source.sample_rate_hz)
@@ -81,25 +81,15 @@ class Pedalboard:
         self._beat: int | None = None  # of the clock, the newest told
         self._thread = threading.Thread(target=self._run, name="kelly-pedals", daemon=True)
 
-    @property
-    def on_jack(self) -> bool:
-        return self.listener.description.endswith("(JACK)")
-
     def start(self) -> None:
         self._thread.start()
 
-    def close(self, leave: bool = False) -> None:
-        """Listen no more; idempotent.
-
-        leave  the port's server is dead: its port is not touched, for that may never return
-        """
+    def close(self) -> None:
+        """Listen no more; idempotent."""
         self._closing.set()
         if self._thread.ident is not None:
             self._thread.join(1.0)
-        if leave:
-            self.listener.leave()
-        else:
-            self.listener.close()
+        self.listener.close()
 
     def _run(self) -> None:
         """[pedals]"""

@@ -15,7 +15,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,7 +37,6 @@ from kelly.errors import (
     AudioFileError,
     BackendUnavailableError,
     ConfigError,
-    MidiPortError,
     TakeError,
 )
 from kelly.generate.conductor import Conductor
@@ -47,7 +45,7 @@ from kelly.generate.why import Reason
 from kelly.live.commands import Commands
 from kelly.live.engines import conductor_engines
 from kelly.live.intent import constrained, intent_of
-from kelly.live.keyboard import open_keyboard
+from kelly.live.keyboard import KeyboardSource, open_keyboard
 from kelly.live.mailbox import COUNTERS, LEVELS, LOCKED, SILENT, Mailbox
 from kelly.live.osc import OscSender
 from kelly.live.pedalboard import Pedalboard
@@ -58,7 +56,7 @@ from kelly.live.stats import Snapshot, latency_row
 from kelly.live.take import Recorder
 from kelly.live.watch import Watch
 from kelly.midi.inputs import Controls, bindings
-from kelly.midi.listener import MidiListener, open_listener
+from kelly.midi.listener import Listener, open_listener
 from kelly.midi.native import NativeSink
 from kelly.midi.sinks import RtMidiSink, Score, Sink, open_sink
 from kelly.midi.tempo import TempoMap
@@ -119,12 +117,14 @@ class Session:
                 sink, said = open_sink(config.midi.output)
                 self.notices += [said] if said else []
             self.sink: Sink = sink
-            listener: MidiListener | None = None
+            listener: Listener | None = None
             try:
                 if realtime and config.midi.input:
                     listener = open_listener(config.midi.input, Controls(bindings(config.midi.controls)))
                     self.notices.append(f"pedals and clock: {listener.description}")
                 self.processor = _load(config)
+                keys = self.source.listener if isinstance(self.source, KeyboardSource) else None
+                self._inputs = [one for one in (listener, keys) if one is not None]
                 self._prepare(settings, key, bars)
                 self.pedals = Pedalboard(self, listener, ternary=config.music.ternary) if listener is not None else None
                 self.osc = OscSender(config.osc.to, lambda: self._newest, self.source.sample_rate_hz) if realtime and config.osc.to else None
@@ -221,9 +221,8 @@ class Session:
             )
         ]
         self._watch = Watch(
-            self.source, self.sink, self._performer, patience_s=config.audio.patience_s, news=self.news,
-            comeback=self._reopen_pedals, failed=self._fail,
-        )  # fmt: skip
+            self.source, self.sink, self._performer, patience_s=config.audio.patience_s, news=self.news, inputs=self._inputs, failed=self._fail
+        )
         self._watching = threading.Thread(target=self._guarded(self._watch.run), name="kelly-watch", daemon=True)
         self._mailbox = Mailbox(self._fill_page, self._press, self.set_control)
         if isinstance(self.sink, RtMidiSink) and "JACK" in getattr(self.source, "host_api", ""):
@@ -304,7 +303,7 @@ class Session:
         if self._watching.ident is not None:
             self._watching.join(JOIN_S)
         if self.pedals is not None:
-            self.pedals.close(leave=self._watch.server_lost and self.pedals.on_jack)
+            self.pedals.close()
         started = self._threads[0].ident is not None
         if started and self.take is not None and self._failure is None:
             self.source.finish()
@@ -467,16 +466,6 @@ class Session:
                 break
         if not self._stopping.is_set():
             self._ended.set()
-
-    def _reopen_pedals(self) -> None:
-        """[errand] A MIDI input whose server went is opened again by name; what was learned stays."""
-        if self.pedals is None or not self.pedals.on_jack:
-            return
-        self.pedals.close(leave=True)
-        with suppress(MidiPortError):
-            self.pedals = Pedalboard(self, open_listener(self.config.midi.input, self.pedals.listener.controls), self.pedals.keep_in, self.config.music.ternary)
-            self.pedals.start()
-            self.news.append(f"{self.pedals.listener.description}: the pedals are back")
 
     def _callback_moves(self) -> Callable[[], bool]:
         """Has the audio callback run since the last question?  Says something where one server does audio and MIDI."""
@@ -674,6 +663,7 @@ class Session:
             "event_ring_peak": self._events.peak,
             "out_ring_peak": self._out.peak,
             **self.sink.counters(),
+            **{name: sum(one.counters()[name] for one in self._inputs) for name in ("midi_lost", "midi_skipped", "midi_sysex") if self._inputs},
         }
 
     def faults(self) -> dict[str, int]:
@@ -701,7 +691,8 @@ class Session:
             if self.config.engine.reflex_note is not None:
                 groups["reflex behind onset"] = latency_row(self._performer.reflex_latency())
         names = ("dropped_frames", "gap_frames", "input_overflows", "repaired_samples", "dropped_ticks",
-                 "late_events", "stale_notes", "shed_hops", "device_losses", "device_returns", "net_faults", "hook_faults", "unsent_events", "late_sends", "latest_send_us", "held_sends", "open_notes")  # fmt: skip
+                 "late_events", "stale_notes", "shed_hops", "device_losses", "device_returns", "net_faults", "hook_faults", "unsent_events", "late_sends", "latest_send_us", "held_sends",
+                 "midi_lost", "midi_skipped", "midi_sysex", "open_notes")  # fmt: skip
         if conductor.broken:
             groups["rules broken"] = dict(sorted(conductor.broken.items()))
         if self.take is not None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from kelly._rt.stream.performer import Performer
@@ -21,11 +21,13 @@ from kelly.audio.jack import JackSource
 from kelly.audio.sources import Source
 from kelly.errors import AudioDeviceError, DeviceLostError, MidiPortError
 from kelly.live.errand import Errand
+from kelly.midi.listener import Listener
 from kelly.midi.native import NativeSink
 from kelly.midi.sinks import RtMidiSink, Sink
 
 LOOK_S = 0.1  # how often the watch looks whether the device is still there, and whether it is back
 LOST_S = 2.0  # a device whose callback stands still this long is gone
+AGAIN_S = 0.5  # how often a port of another's is looked for, which takes a client of its own on a server that others play on
 ANSWER_S = 2.0  # so is one whose library has not answered a question for so long
 
 
@@ -36,7 +38,7 @@ class Watch:
     performer      releases every note when the device goes, and tells a new listener the programs
     patience_s     so long a device may stay away
     news           sentences for people are appended
-    comeback       what else came over the server that went, to be opened again  [errand]
+    inputs         MIDI inputs to look after, too
     failed         called with what ends the session
     thread         ``run`` is a thread of its own, from when the source has started
 
@@ -45,13 +47,14 @@ class Watch:
 
     def __init__(
         self, source: Source, sink: Sink, performer: Performer, *, patience_s: float, news: deque[str],
-        comeback: Callable[[], None], failed: Callable[[BaseException], None],
+        inputs: Sequence[Listener] = (), failed: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self.source, self.sink, self.performer = source, sink, performer
-        self.patience_s, self.news, self.comeback, self.failed = patience_s, news, comeback, failed
+        self.patience_s, self.news, self.inputs, self.failed = patience_s, news, tuple(inputs), failed
         self.losses = self.returns = 0
         self._closing = threading.Event()
         self._looking: Errand[bool] | None = None
+        self._again_s = 0.0
 
     def close(self) -> None:
         """Look no more.  [any]"""
@@ -78,12 +81,16 @@ class Watch:
                 frames, moved_s = capture.frames, time.monotonic()
 
     def _look(self) -> bool:
-        """[errand] Has the source gone?  A port that has lost its listener, or its own server, is helped."""
-        if isinstance(self.sink, NativeSink):
-            if self.sink.mend():
-                self.performer.repeat_settings()
-            if not self.server_lost:
+        """[errand] Has the source gone?  A port that has lost its listener, its sender or its own server is helped."""
+        if isinstance(self.sink, NativeSink) and self.sink.mend():
+            self.performer.repeat_settings()
+        if not self.server_lost:
+            if self._notes_lost:
+                self._let_go()
+            if time.monotonic() > self._again_s:
+                self._again_s = time.monotonic() + AGAIN_S
                 self._reopen_sink()
+            self._mend_inputs()
         return not self.source.alive
 
     def _wait(self, silent_since_s: float) -> bool:
@@ -119,17 +126,28 @@ class Watch:
     def _return(self, silent_since_s: float, heard: int) -> bool:
         """[errand] Try once to get everything back; False while the device is away."""
         capture, server_lost = self.source.capture, self.server_lost
-        if server_lost and isinstance(self.sink, NativeSink):
-            self.sink.let_go()
+        if server_lost:
+            self._let_go()
         missed = round((time.monotonic() - silent_since_s) * capture.sample_rate_hz) - (capture.frames - heard)
         if not self.source.reopen(missed):
             return False
         self.returns += 1
         self.news.append(f"{self.source.name}: the device is back")
         self._reopen_sink()
-        if server_lost:
-            self.comeback()
+        self._mend_inputs()
         return True
+
+    def _let_go(self) -> None:
+        """[errand] Close what came over the server that went."""
+        if isinstance(self.sink, NativeSink) and self.sink.port.kind == "jack":
+            self.sink.let_go()
+        for one in self.inputs:
+            if one.on_jack:
+                one.let_go()
+
+    def _mend_inputs(self) -> None:
+        """[errand]"""
+        self.news.extend(filter(None, (one.mend() for one in self.inputs)))
 
     def _reopen_sink(self) -> None:
         """[errand] A native port whose server went is opened again by name, programs and controllers first."""
@@ -143,9 +161,13 @@ class Watch:
     @property
     def server_lost(self) -> bool:
         """Whether the one JACK server of sound and notes has gone, as the first of our clients to hear of it tells."""
-        if not isinstance(self.source, JackSource):
-            return False
-        return self.source.server_lost or (isinstance(self.sink, NativeSink) and self.sink.port.kind == "jack" and self.sink_lost)
+        return isinstance(self.source, JackSource) and (self.source.server_lost or self._notes_lost)
+
+    @property
+    def _notes_lost(self) -> bool:
+        """Whether a client for notes has heard of its JACK server's end."""
+        played = isinstance(self.sink, NativeSink) and self.sink.port.kind == "jack" and self.sink.port.server_gone
+        return played or any(one.server_gone for one in self.inputs)
 
     @property
     def sink_lost(self) -> bool:

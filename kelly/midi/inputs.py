@@ -165,6 +165,12 @@ class Controls:
             return [Action("no_clock", 0.0, time_s)]
         return []
 
+    def release(self, time_s: float) -> list[Action]:
+        """Nobody is there to let go of what is held: every pedal comes up."""
+        held = [name for name, down in self._down.items() if down and ACTIONS[name][0] == MOMENT]
+        self._down.clear()
+        return [Action(name, 0.0, time_s) for name in held]
+
     def learn(self, action: str | None) -> None:
         """The next control that is clearly used becomes this action's; None gives up.
 

@@ -137,6 +137,32 @@ def stage(jack_server, stage_code, tmp_path):
 
 
 @pytest.fixture
+def peer(jack_server):
+    """Start peer.py WORDS on the server, or on another; answers once its port is there."""
+    peers = []
+
+    def start(*words, server=jack_server):
+        peers.append(
+            subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("peer.py")), *words], env={**server.env, "PYTHONPATH": str(ROOT)}, cwd=ROOT,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+            )
+        )
+        assert peers[-1].stdout.readline().strip() == "ready"
+        return peers[-1]
+
+    yield start
+    for process in peers:
+        process.stdin.close()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+        process.stdout.close()
+
+
+@pytest.fixture
 def kelly_process(jack_server, tmp_path):
     """Start ``kelly ARGS`` on the server, or on another, in a folder of its own."""
     processes = []

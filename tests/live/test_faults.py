@@ -1,13 +1,13 @@
 """What goes wrong on a stage, done to a real server and a real process."""
 
 import json
-import signal
-import threading
 import time
 
 import numpy as np
 import pytest
 import soundfile
+
+from tests.live.playing import Playing
 
 pytestmark = pytest.mark.live
 
@@ -19,51 +19,6 @@ def wav(tmp_path):
     sound = sum(0.15 * np.sin(2 * np.pi * f * t) for f in (220, 330)) * np.exp(-4 * (t % 0.5))
     soundfile.write(tmp_path / "plucked.wav", sound.astype(np.float32), 48000)
     return tmp_path / "plucked.wav"
-
-
-class Told:
-    """What a process says on stderr, and when."""
-
-    def __init__(self, process):
-        self.lines, self._process = [], process
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self._process.stderr:
-            self.lines.append((time.monotonic(), line))
-
-    def when(self, words, within_s, after=0.0):
-        """The moment it said so."""
-        limit = time.monotonic() + within_s
-        while time.monotonic() < limit:
-            for at, line in list(self.lines):
-                if words in line and at > after:
-                    return at
-            time.sleep(0.01)
-        raise AssertionError(f"never said: {words!r}; said:\n{self.text}")
-
-    @property
-    def text(self):
-        return "".join(line for _, line in self.lines)
-
-
-class Playing:
-    """``kelly live`` on a stage."""
-
-    def __init__(self, kelly_process, server, *more):
-        words = ("live", "--audio-in", "stage", "--midi-out", "virtual", "--key", "Am", "--tempo", "120", "--json", *more)
-        self.process = kelly_process(*words, server=server)
-        self.told = Told(self.process)
-        self.began = self.told.when("Ctrl-C ends it", 20)
-
-    def end(self, number=signal.SIGINT):
-        self.process.send_signal(number)
-        return self.ended()
-
-    def ended(self, within_s=20):
-        code = self.process.wait(within_s)
-        out = self.process.stdout.read()
-        return code, json.loads(out) if out else None
 
 
 def notes(events):
@@ -85,7 +40,7 @@ def restart(server, rate=None, period=None):
 def test_a_server_that_was_killed_and_comes_back_is_joined_again(doomed, stage, kelly_process, wav, reliability):
     """Same name, same process, same clock: what was missed is a hole."""
     stage(wav, doomed)
-    playing = Playing(kelly_process, doomed)
+    playing = Playing(kelly_process, doomed, "--midi-in", "virtual:Feet")
     time.sleep(3)
     began = time.monotonic()
     doomed.process.kill()
@@ -96,6 +51,7 @@ def test_a_server_that_was_killed_and_comes_back_is_joined_again(doomed, stage, 
     there = time.monotonic()
     back_s = playing.told.when("the device is back", 6) - there
     playing.told.when("the port is back", 2)
+    playing.told.when("'Feet' (JACK): the MIDI input is back", 2)
     time.sleep(4)
     ended = time.monotonic()
     code, report = playing.end()
@@ -114,6 +70,33 @@ def test_a_server_that_was_killed_and_comes_back_is_joined_again(doomed, stage, 
     assert clock_off_s < 0.5
     assert len(again) > 4
     assert counters["open_notes"] == counters["dropped_frames"] == 0
+
+
+def test_a_synthesizer_that_is_back_later_than_its_server_is_waited_for(doomed, stage, kelly_process, wav, peer):
+    """The device is lost once and not again; the synthesizer is found by its name and told its programs."""
+    stage(wav, doomed)
+    peer("synth", "synth", server=doomed)
+    playing = Playing(kelly_process, doomed, "--midi-out", "synth:in")
+    time.sleep(2)
+    doomed.process.kill()
+    doomed.process.wait(5)
+    playing.told.when("the device is gone; waiting for it", 5)
+    restart(doomed)
+    stage(wav, doomed)
+    playing.told.when("the device is back", 6)
+    time.sleep(2.5)
+    assert "the port is back" not in playing.told.text
+    synth = peer("synth", "synth", server=doomed)
+    playing.told.when("the port is back", 4)
+    time.sleep(2)
+    code, report = playing.end()
+    synth.stdin.close()
+    came = [bytes.fromhex(message) for message in json.loads(synth.stdout.readline())]
+    assert code == 130, playing.told.text
+    assert report["counters"]["device_losses"] == report["counters"]["device_returns"], playing.told.text
+    assert playing.told.text.count("the device is gone") <= 2, playing.told.text  # a busy machine may lose it once more
+    assert {message[0] & 0xF0 for message in came[:4]} <= {0xB0, 0xC0}
+    assert sum(message[0] & 0xF0 == 0x90 for message in came) > 2
 
 
 def test_a_server_that_stays_away_ends_the_session_with_7(doomed, stage, kelly_process, wav, reliability):

@@ -38,12 +38,16 @@ class Hands:
     description = "two hands"
 
     def __init__(self, rows):
-        self.rows, self.now_s, self.closed = list(rows), 100.0, False
+        self.rows, self.now_s, self.closed, self.gone = list(rows), 100.0, False, False
 
     def messages(self):
         came = [(data, 100.0 + at) for data, at in self.rows if 100.0 + at <= self.now_s]
         del self.rows[: len(came)]
         return came
+
+    def went(self):
+        went, self.gone = self.gone, False
+        return went
 
     def close(self):
         self.closed = True
@@ -121,6 +125,20 @@ def test_a_message_sounds_at_its_frame_whenever_the_thread_looks():
     assert first[0] == first[1]
     assert abs(first[0] / RATE_HZ - (0.1003 + LATENCY_S)) < 0.0005
     np.testing.assert_allclose(sounds[0], sounds[1], atol=1e-6)
+
+
+def test_keys_that_were_held_when_the_keyboard_went_are_released():
+    """They would sound for seconds, and with the pedal down nobody could end them."""
+    sounds = []
+    for goes in (False, True):
+        hands = Hands([((0xB0, 64, 127), 0.1), ((0x90, 45, 90), 0.1)])
+        source = KeyboardSource(hands, lambda hands=hands: hands.now_s)
+        for step in range(300):
+            hands.gone = goes and step == 100
+            source.play()
+            hands.now_s += 0.005
+        sounds.append(float(np.abs(source.capture.drain()[-4800:]).max()))
+    assert sounds[1] < 1e-3 < 1e-2 < sounds[0]
 
 
 def test_a_machine_that_slept_leaves_a_hole_and_not_a_delay():

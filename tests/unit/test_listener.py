@@ -33,14 +33,19 @@ class Client:
         self.opened = name
 
     def close_port(self):
-        self.closed = True
+        self.opened, self.closed = None, True
 
     def delete(self):
         self.closed = True
 
 
+def no_server():
+    raise MidiPortError("no JACK server answers")
+
+
 @pytest.fixture
 def client(monkeypatch):
+    monkeypatch.setattr(listener, "jack_inputs", no_server)
     one = Client(["Midi Through:0", "nanoKONTROL:1", "Pedal:2"])
     monkeypatch.setattr(ports, "open_client", lambda name, listen=0: (one, "ALSA") if listen else None)
     return one
@@ -91,6 +96,42 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(client):
     with pytest.raises(MidiPortError, match="'drums' does not exist; there is: Midi Through:0, nanoKONTROL:1, Pedal:2"):
         open_listener("drums")
     assert client.closed
+
+
+def test_a_device_that_is_plugged_in_again_is_found_under_its_new_number_and_its_pedal_is_up(client, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(listener.time, "monotonic", lambda: now[0])
+    client.names = ["Midi Through:Midi Through Port-0 14:0", "Pedal:Pedal MIDI 1 24:0"]
+    pedal = open_listener("pedal")
+    client.queue.append(([0xB0, 64, 127], 0.0))
+    assert [action.name for action in pedal.actions()] == ["hold_chord"]
+
+    def look():
+        now[0] += 1.5
+        return pedal.mend()
+
+    assert look() == ""
+    held = client.names.pop()
+    assert look() == "Pedal:Pedal MIDI 1 24:0 (ALSA): the MIDI input is gone; waiting for it"
+    assert look() == ""
+    assert [(action.name, action.value) for action in pedal.actions()] == [("hold_chord", 0.0)]
+    assert pedal.actions() == []
+    client.names = [held.replace("24:0", "28:0"), *client.names]
+    assert look().endswith("the MIDI input is back")
+    assert client.opened == 0
+    client.queue.append(([0xB0, 64, 127], 0.0))
+    assert [(action.name, action.value) for action in pedal.actions()] == [("hold_chord", 1.0)]
+
+
+def test_rtmidi_is_asked_once_a_second_and_a_port_of_our_own_never(client):
+    asked = []
+    client.get_ports = lambda: asked.append(1) or client.names
+    for name in ("pedal", "virtual"):
+        one = open_listener(name)
+        asked.clear()
+        for _ in range(50):
+            assert one.mend() == ""
+        assert not asked
 
 
 def test_a_listener_needs_no_controls_of_its_own():

@@ -43,7 +43,9 @@ typedef void kelly_jack_shutdown_fn(void *port);
     X(get_time, uint64_t, (void))                                                                  \
     X(get_cycle_times, int, (const void *client, uint32_t *frame, uint64_t *start_us, uint64_t *next_us, float *period_us)) \
     X(midi_clear_buffer, void, (void *buffer))                                                     \
-    X(midi_event_reserve, unsigned char *, (void *buffer, uint32_t offset, size_t size))
+    X(midi_event_reserve, unsigned char *, (void *buffer, uint32_t offset, size_t size))                  \
+    X(midi_get_event_count, uint32_t, (void *buffer))                                              \
+    X(midi_event_get, int, (void *event, void *buffer, uint32_t index))
 
 typedef struct kelly_jack {
     void *library, *client, *output;
@@ -130,6 +132,16 @@ static const char *kelly_jack_client(kelly_jack *jack, const char *client_name) 
     return jack->client == NULL ? "no JACK server answers" : NULL;
 }
 
+/* [main] JACK's frames and times as ours. */
+static inline void kelly_jack_clock(kelly_jack *jack) {
+    jack->ns_per_frame = 1e9 / (double)jack->get_sample_rate(jack->client);
+    jack->clock_ns = INT64_MAX;
+    for (int i = 0; i < 8; i++) { /* the smallest difference is the one nobody interrupted */
+        int64_t jack_ns = (int64_t)jack->get_time() * 1000, difference = kelly_now_ns() - jack_ns;
+        if (difference < jack->clock_ns) jack->clock_ns = difference;
+    }
+}
+
 /* [main] make the output and start; NULL, or what went wrong. */
 static inline const char *kelly_jack_open(kelly_port *p, const char *client_name, const char *port_name, const char *to) {
     kelly_jack *jack = (kelly_jack *)calloc(1, sizeof(kelly_jack));
@@ -139,12 +151,7 @@ static inline const char *kelly_jack_open(kelly_port *p, const char *client_name
     if ((wrong = kelly_jack_client(jack, client_name)) != NULL) return wrong;
     jack->output = jack->port_register(jack->client, port_name, KELLY_JACK_MIDI, KELLY_JACK_OUTPUT, 0);
     if (jack->output == NULL) return "the JACK server has no room for a port";
-    jack->ns_per_frame = 1e9 / (double)jack->get_sample_rate(jack->client);
-    jack->clock_ns = INT64_MAX;
-    for (int i = 0; i < 8; i++) { /* the smallest difference is the one nobody interrupted */
-        int64_t jack_ns = (int64_t)jack->get_time() * 1000, difference = kelly_now_ns() - jack_ns;
-        if (difference < jack->clock_ns) jack->clock_ns = difference;
-    }
+    kelly_jack_clock(jack);
     kelly_jack_period(p, jack, jack->get_buffer_size(jack->client));
     jack->on_shutdown(jack->client, kelly_jack_gone, p);
     if (jack->set_process_callback(jack->client, kelly_jack_process, p) != 0) return "JACK refuses the callback";
@@ -176,15 +183,15 @@ static inline void kelly_jack_close(kelly_port *p) {
     p->backend = NULL;
 }
 
-/* [main] names of the ports that can be played to, one per line; NULL, or what went wrong. */
-static inline const char *kelly_jack_list(char *names, size_t size) {
+/* [main] names of the MIDI ports of a direction, one per line; KELLY_JACK_INPUT are those that can be played to; NULL, or what went wrong. */
+static inline const char *kelly_jack_list(char *names, size_t size, unsigned long flags) {
     kelly_jack jack;
     memset(&jack, 0, sizeof jack);
     const char *wrong = kelly_jack_client(&jack, "kelly-probe");
     size_t used = 0;
     names[0] = 0;
     if (wrong != NULL) return wrong;
-    const char **found = jack.get_ports(jack.client, NULL, KELLY_JACK_MIDI, KELLY_JACK_INPUT);
+    const char **found = jack.get_ports(jack.client, NULL, KELLY_JACK_MIDI, flags);
     for (int i = 0; found != NULL && found[i] != NULL; i++) {
         int n = snprintf(names + used, size - used, "%s\n", found[i]);
         if (n < 0 || (size_t)n >= size - used) break;
@@ -201,8 +208,8 @@ static inline const char *kelly_jack_open(kelly_port *p, const char *client_name
     (void)p, (void)client_name, (void)port_name, (void)to;
     return "JACK is used directly on Linux and macOS only";
 }
-static inline const char *kelly_jack_list(char *names, size_t size) {
-    (void)names, (void)size;
+static inline const char *kelly_jack_list(char *names, size_t size, unsigned long flags) {
+    (void)names, (void)size, (void)flags;
     return "JACK is used directly on Linux and macOS only";
 }
 static inline int kelly_jack_mend(kelly_port *p) { return (void)p, 0; }

@@ -26,7 +26,8 @@ cdef extern from "midi_port.h" nogil:
 
 cdef extern from "midi_jack.h" nogil:
     const char* kelly_jack_open(kelly_port*, const char* client, const char* port, const char* to) noexcept
-    const char* kelly_jack_list(char* names, size_t size) noexcept
+    const char* kelly_jack_list(char* names, size_t size, unsigned long flags) noexcept
+    enum: KELLY_JACK_INPUT
     int kelly_jack_mend(kelly_port*) noexcept
     void kelly_jack_close(kelly_port*) noexcept
 
@@ -81,6 +82,11 @@ cdef class NativePort:
     def alive(self):
         """False once the server has said goodbye, or the port is closed."""
         return not (self.closing or kelly_get(&self.port.gone))
+
+    @property
+    def server_gone(self):
+        """Whether the server has said goodbye to a port that is still open."""
+        return not self.closing and kelly_get(&self.port.gone) != 0
 
     @property
     def turns(self):
@@ -235,7 +241,7 @@ def jack_outputs():
     cdef char names[16384]
     cdef const char* wrong
     with nogil:
-        wrong = kelly_jack_list(names, sizeof(names))
+        wrong = kelly_jack_list(names, sizeof(names), KELLY_JACK_INPUT)
     if wrong != NULL:
         raise _failed("JACK MIDI", wrong)
     return tuple((<bytes>names).decode(errors="replace").splitlines())
