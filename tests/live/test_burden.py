@@ -31,8 +31,9 @@ def clicks(tmp_path):
     return tmp_path / "clicks.wav", places
 
 
-def kelly(server, *words, burning=True, folder=None):
-    program = [str(HERE / "under_load.py"), "kelly"] if burning else ["-m", "kelly"]
+def kelly(server, *words, load="kelly", folder=None):
+    """The command; ``load`` is what under_load.py puts beside it, "" for nothing."""
+    program = [str(HERE / "under_load.py"), load] if load else ["-m", "kelly"]
     return subprocess.Popen(
         [sys.executable, *program, *words], env={**server.env, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}, cwd=folder,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -86,6 +87,44 @@ def test_a_burnt_gil_costs_no_frame_and_no_note_its_time(jack_server, stage, cli
     assert report["notes behind time"]["p99_ms"] <= 3.0
 
 
+VIEWER = "from kelly.live.mailbox import View; import sys, time\nv = View.newest()\nprint('looks', flush=True)\nwhile v.wait(1.0) is not None: time.sleep(.05)"
+
+
+@pytest.mark.live
+def test_a_burnt_gil_a_garbage_storm_and_a_viewer_together_cost_nothing_either(jack_server, stage, clicks, tmp_path, reliability):
+    """Eight seconds each: alone, and with all three. Cyclic garbage makes the collector stop every thread of Python."""
+
+    def played(load):
+        player = stage(clicks[0], loop=True)
+        process = kelly(jack_server, "live", "--audio-in", "stage", "--midi-out", "virtual", "--tempo", "100", "--json", load=load, folder=tmp_path)
+        time.sleep(3)
+        viewer = None
+        if load:
+            env = {**jack_server.env, "PYTHONPATH": str(ROOT)}
+            viewer = subprocess.Popen([sys.executable, "-c", VIEWER], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            assert viewer.stdout.readline() == "looks\n", viewer.stderr.read()
+        time.sleep(8)
+        report = ended(process)
+        player.kill()
+        if viewer is not None:
+            viewer.communicate(timeout=10)
+        return report["counters"], report["notes behind time"], sum(report["played"].values())
+
+    alone, _, _ = played("")
+    stormed, late, notes = played("storm")
+    print(alone, stormed, late)
+    passed = stormed["dropped_frames"] == 0 and late["p99_ms"] <= 3.0 and stormed["gap_frames"] <= max(alone["gap_frames"], RATE // 10)
+    reliability(
+        "burnt GIL, garbage storm and a viewer at once",
+        f"{stormed['dropped_frames']} frames dropped, {stormed['gap_frames']} lost by the server ({alone['gap_frames']} alone); "
+        f"{notes} notes, handed over p99 {late['p99_ms']:.1f} ms late, {stormed['late_events']} planned too late",
+        passed,
+    )
+    assert stormed["dropped_frames"] == 0
+    assert notes > 20
+    assert late["p99_ms"] <= 3.0
+
+
 def seconds_of_processor(pid):
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -117,7 +156,7 @@ def test_a_soak_loses_nothing_and_grows_by_nothing(jack_server, stage, clicks, t
     """`make soak HOURS=8` sets KELLY_SOAK_S; memory is compared after a minute of warming up."""
     wav, _ = clicks
     stage(wav, loop=True)
-    process = kelly(jack_server, "live", "--audio-in", "stage", "--midi-out", "virtual", "--json", burning=False, folder=tmp_path)
+    process = kelly(jack_server, "live", "--audio-in", "stage", "--midi-out", "virtual", "--json", load="", folder=tmp_path)
     time.sleep(min(60.0, SOAK_S / 3))
     first_mb, until, most_mb = resident_mb(process.pid), time.monotonic() + SOAK_S, 0.0
     while time.monotonic() < until:

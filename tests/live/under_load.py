@@ -6,8 +6,10 @@
     python under_load.py listen             a clock and a pedal from a JACK port to kelly's own input
     python under_load.py wait               a native JACK port; says when its server has gone, then lets go
     python under_load.py kelly ARGS         the command itself
+    python under_load.py storm ARGS         the command, and a second thread that makes garbage in circles
 """
 
+import gc
 import json
 import sys
 import threading
@@ -25,6 +27,20 @@ def burn():
     x = 0
     while True:
         x = (x * 31 + 7) % 1_000_003
+
+
+class Ring:
+    """Garbage that only the collector can find."""
+
+    def __init__(self):
+        self.own, self.weight = self, [{} for _ in range(20)]
+
+
+def storm():
+    while True:
+        for _ in range(5000):
+            Ring()
+        gc.collect()
 
 
 def hear_stage():
@@ -108,9 +124,11 @@ def listen():
 
 if __name__ == "__main__":
     what, *number = sys.argv[1:]
-    if what == "kelly":
+    if what in ("kelly", "storm"):
         from kelly.cli.app import run
 
+        if what == "storm":
+            threading.Thread(target=storm, daemon=True).start()
         threading.Thread(target=burn, daemon=True).start()
         sys.exit(run(number))
     result = {"metronome": metronome, "session": session, "wait": wait, "mend": mend, "listen": listen}[what](*map(int, number))

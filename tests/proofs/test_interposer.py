@@ -29,8 +29,11 @@ def drive(guard, *words):
     return json.loads(done.stdout)
 
 
-def test_a_session_does_nothing_forbidden_in_its_three_real_time_threads(guard):
+def test_a_session_does_nothing_forbidden_in_its_three_real_time_threads(guard, reliability):
     report = drive(guard)
+    counts = {thread: sum(report[thread][kind] for kind in KINDS) for thread in ("callback", "worker", "performer")}
+    turns = ", ".join(f"{report[thread]['turns']:,} turns of the {thread}" for thread in counts)
+    reliability("allocations, locks, waits and Python in the real-time threads", f"{sum(counts.values())} in {turns}", not any(counts.values()))
     assert report["sink"] == "NativeSink"
     assert report["counters"]["performed_events"] > 20
     assert report["counters"]["dropped_frames"] == 0
@@ -49,8 +52,10 @@ def test_a_users_hook_runs_in_the_worker_without_python(guard):
     assert {kind: report["worker"][kind] for kind in KINDS} == dict.fromkeys(KINDS, 0)
 
 
-def test_planted_allocations_are_counted_in_every_callback_and_in_both_loops(guard):
+def test_planted_allocations_are_counted_in_every_callback_and_in_both_loops(guard, reliability):
     report = drive(guard, "plant")
+    seen, planted = report["callback"]["allocations"], report["callback"]["turns"]
+    reliability("allocations, locks, waits and Python in the real-time threads", f"{seen:,} of {planted:,} planted were seen", seen == planted > 0)
     callback, worker, performer = (report[thread] for thread in ("callback", "worker", "performer"))
     assert callback["dirty"] == callback["turns"] == callback["allocations"] == SECONDS * 48_000 // 128
     assert performer["dirty"] == performer["turns"]

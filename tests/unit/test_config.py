@@ -98,6 +98,22 @@ def test_a_bad_file_is_refused_with_place_and_reason(home, tmp_path, text, words
     assert [word for word in words if word not in message] == [], message
 
 
+def test_every_setting_refuses_what_is_of_another_type(home, tmp_path, reliability):
+    """Each key with each of six values of TOML: read, or refused with file, line and key."""
+    taken, said = 0, []
+    for setting in SETTINGS:
+        for value in ("true", "3", "-1e9", '"\u266b"', "[[1], {}]", "1979-05-27"):
+            write(tmp_path / "kelly.toml", f"# settings\n[{setting.section}]\n{setting.field} = {value}\n")
+            try:
+                load_config(env=home)
+                taken += 1
+            except ConfigError as error:
+                said.append((setting.key, str(error)))
+    reliability("settings of wrong types", f"{len(SETTINGS)} settings, 6 values each: {len(said)} refused with their line, {taken} of the right type", len(said) > 3 * taken)
+    assert [(key, words) for key, words in said if "kelly.toml:3" not in words or key.rpartition(".")[2] not in words] == []
+    assert len(said) > 3 * taken
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "word"),
     [("KELLY_TEMPO", "fast", "expected a number or 'auto'"), ("KELLY_STRICT_MODELS", "maybe", "true or false"),

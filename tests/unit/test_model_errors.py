@@ -348,6 +348,14 @@ def test_fault_is_a_typed_error_with_its_place(name, tmp_path):
     assert str(error).startswith(str(path))
 
 
+def test_each_of_the_files_made_by_hand_is_refused(reliability):
+    """Counted for the table; the tests above and below say how each is refused."""
+    sound = [name for name, fault in FAULTS.items() if parse_model(as_bytes(fault[0]), "x.json")[0] is not None]
+    reliability("model files by hand and spoilt", f"{len(FAULTS)} made by hand: {len(FAULTS) - len(sound)} typed errors", not sound)
+    assert not sound
+    assert len(FAULTS) >= 40
+
+
 def test_the_good_file_is_good():
     """What the faults above are made from loads."""
     for document in (GOOD, chain(3, lstm(3, 2)), chain(3, gru(3, 2)), chain(3, lstm(3, 2, activation=""))):
