@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kelly._rt.contract import EMBEDDING, N_MEL, N_MOOD, net_spec
-from training import parallel
+from kelly._rt.contract import DYNAMICS_IN, EMBEDDING, N_MEL, N_MOOD, net_spec
+from training import contrast, parallel
 from training.loss import loss_for
 from training.sequences import EMOTION, Piece, Scale, batches, plan
 from training.settings import Settings
@@ -30,6 +30,8 @@ UNKNOWN = np.zeros(EMBEDDING.size, np.float32)
 UNKNOWN[EMBEDDING["swing"].start] = -1.0
 """What an index of the embedding says that nobody knows."""
 CURVE_KNOTS = 7
+ECHOES = {"dynamicsengine": DYNAMICS_IN["previous_velocity"].start}
+"""Which input of a net is its own last answer."""
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
 
@@ -44,14 +46,17 @@ class Fit:
     pieces      to learn from, and ``choosing`` to judge an epoch by
     mood_error  (64,) measured errors of the recognizer; NaN for an index that it does not know
     device      of PyTorch
+    contrasts   pieces with one thing changed, for the recognizer: to learn from, and to judge an epoch by
     """
 
     def __init__(
         self, settings: Settings, pieces: Sequence[Piece], choosing: Sequence[Piece], scale: Scale,
         mood_error: np.ndarray | None = None, device: str = "cpu", rank: int = 0, world: int = 1,
+        contrasts: Sequence[contrast.Contrast] = (),
     ) -> None:  # fmt: skip
         self.settings, self.pieces, self.choosing, self.device = settings, pieces, choosing, torch.device(device)
         self.rank, self.world, self.scale, self.mood_error = rank, world, scale, mood_error
+        self.contrasts = {split: [one for one in contrasts if one.split == split and settings.contrast > 0] for split in ("train", "validation")}
         spec = net_spec(settings.net)
         torch.manual_seed(settings.seed)
         answer = None if spec.output.activation == "softmax" else torch.from_numpy(np.where(scale.known > 0, scale.answer, 0.0).astype(np.float32))
@@ -128,7 +133,7 @@ class Fit:
         x, y, mask, fresh = (block.to(self.device) for block in batch)
         for group in self.optimiser.param_groups:
             group["lr"] = settings.learning_rate * _schedule(share, settings.warmup)
-        inputs = self._disturbed(self.student.standardised(self._unsure(x)))
+        inputs = self._disturbed(self.student.standardised(self._unsure(self._unechoed(x))))
         self.carried = begun_anew(self.carried, fresh)
         answer, state = self.student.answer(inputs, self.carried, logits=True)
         total, count = self.loss(answer, y, mask)
@@ -137,11 +142,43 @@ class Fit:
         self.optimiser.zero_grad(set_to_none=True)
         if everybody > 0:
             (total / everybody).backward()
+            if self.contrasts["train"] and self.batch % settings.contrast_every == 0:
+                (settings.contrast * settings.contrast_every * self._apart(self._drawn(), True) / self.world).backward()
             parallel.add_gradients(self.student.parameters())
             torch.nn.utils.clip_grad_norm_(self.student.parameters(), settings.clip)
             self.optimiser.step()
         self.so_far[0] += float(total.detach())
         self.so_far[1] += float(count)
+
+    def _drawn(self) -> contrast.Contrast:
+        """The piece whose turn it is, in an order of the epoch's own, shared among the processes."""
+        there = self.contrasts["train"]
+        order = np.random.default_rng([self.settings.seed, self.epoch]).permutation(len(there))
+        return there[order[(self.batch // self.settings.contrast_every * self.world + self.rank) % len(there)]]
+
+    def _apart(self, piece: contrast.Contrast, learning: bool) -> Tensor:
+        """What the order of a piece's recordings costs; all of them are heard in one room."""
+        said = []
+        for take in piece.takes:
+            x = self.student.standardised(take.x.to(self.device))
+            if learning:
+                x = self._disturbed(x.reshape(1, -1, x.shape[-1])).reshape(x.shape)
+            said.append(contrast.means(take, self.student.answer(x)[0]))
+        return torch.stack(list(contrast.cost(piece, *said).values())).sum()
+
+    def _unechoed(self, x: Tensor) -> Tensor:
+        """Its own last answer is somebody else's in a share of the windows.
+
+        Who teaches knows what comes, and so does the answer before; a net that copies it follows nobody when it plays.
+        """
+        place = ECHOES.get(self.settings.net)
+        if place is None or self.settings.echo_masking == 0:
+            return x
+        others = torch.randperm(len(x), generator=self.noise).to(x.device)
+        lost = (torch.rand((len(x), 1), generator=self.noise) < self.settings.echo_masking).to(x.device)
+        x = x.clone()
+        x[..., place] = torch.where(lost, x[others, :, place], x[..., place])
+        return x
 
     def _unsure(self, x: Tensor) -> Tensor:
         """The mood among the inputs as the recognizer would tell it: with its error, and sometimes not at all."""
@@ -182,7 +219,15 @@ class Fit:
                 loss, steps = self.loss(answer, y.to(self.device), mask.to(self.device))
                 total, count = total + float(loss), count + float(steps)
         total, count = (float(parallel.summed(torch.tensor(value, dtype=torch.float64))) for value in (total, count))
-        return total / max(1.0, count)
+        return total / max(1.0, count) + self._order_kept()
+
+    def _order_kept(self) -> float:
+        """What the order of the choosing pieces' recordings costs, as it counts in training."""
+        there = self.contrasts["validation"]
+        if not there:
+            return 0.0
+        with torch.no_grad():
+            return self.settings.contrast * float(np.mean([float(self._apart(piece, False)) for piece in there]))
 
     def content(self) -> dict[str, Any]:
         """What a checkpoint holds."""

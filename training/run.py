@@ -37,7 +37,8 @@ from kelly.nets.validate import validate_model
 from kelly.whole import whole
 from training import checkpoint, parallel, plots
 from training.card import write_card
-from training.data.cues import teach
+from training.contrast import Contrast
+from training.data.cues import contrasts, teach
 from training.data.features import feature_hash
 from training.data.item import SPLITS, Item
 from training.data.loaders import TEACHERS, collect
@@ -181,14 +182,16 @@ def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, worl
         settings_of_noise = replace(settings, mood_noise=0.0, mood_masking=0.0)  # its moods are as a recognizer tells them already
     else:
         settings_of_noise = settings
+    apart = order_of(settings, sets, ears.say) if net == EMOTION else []
     data = {
         "sets": {name: {"items": counts[name], "licence": BY_NAME[name].licence, "free": BY_NAME[name].free} for name in counts},
         "sequences": {split: summary(pieces[split]) for split in SPLITS},
         "hashes": {split: fingerprint(pieces[split]) for split in SPLITS}, "feature_hash": feature_hash(),
         "distilled_indices": distilled, "mood_error": None if error is None else [None if np.isnan(value) else round(float(value), 4) for value in error],
         "corrupt": [{"path": str(one.path), "reason": one.reason} for one in corrupt],
+        "contrasts": {split: sum(one.split == split for one in apart) for split in SPLITS[:2]} if apart else None,
     }  # fmt: skip
-    fit = Fit(settings_of_noise, pieces["train"], pieces["validation"], scale, error, parallel.own_device(order.device), rank, world)
+    fit = Fit(settings_of_noise, pieces["train"], pieces["validation"], scale, error, parallel.own_device(order.device), rank, world, apart)
     if order.resume and (folder / "config.toml").exists():
         _go_on(folder, fit, settings, data, rank)
     elif rank == 0:
@@ -213,6 +216,16 @@ def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, worl
     return finish(order, fit, pieces, data, finished)
 
 
+def order_of(settings: Settings, sets: Mapping[str, Path | str], say: Callable[[str], object]) -> list[Contrast]:
+    """The pieces with one thing changed that lie beside the corpus, for a recognizer that shall learn from them."""
+    if "cues" not in sets or settings.contrast == 0:
+        return []
+    found = [one for kept in contrasts.kept(Path(sets["cues"])) if (one := Contrast.of(kept))]
+    if not found:
+        say(f"{settings.net}: no contrasts in {sets['cues']}, so nothing holds modes, tempi and levels apart; kelly train data make cues {sets['cues']} --contrasts 120 makes them")
+    return found
+
+
 def _start(folder: Path, fit: Fit, settings: Settings, data: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with whole(folder / "config.toml") as place:
@@ -230,7 +243,7 @@ def _go_on(folder: Path, fit: Fit, settings: Settings, data: Mapping[str, Any], 
 
     differs = read(settings.net, folder / "config.toml").difference(settings)
     before = json.loads((folder / "data.json").read_text(encoding="utf-8"))
-    differs += [f"{name}: {before.get(name)} in the run, {data[name]} now" for name in ("hashes", "feature_hash", "mood_error") if before.get(name) != data[name]]
+    differs += [f"{name}: {before.get(name)} in the run, {data[name]} now" for name in ("hashes", "feature_hash", "mood_error", "contrasts") if before.get(name) != data[name]]
     if differs:
         raise RunError(f"{folder}: not the run that was begun:\n  " + "\n  ".join(differs) + "\nbegin another with --output, or leave the changes out")
     own = folder / "checkpoints" / f"latest.{rank}.pt"

@@ -110,7 +110,7 @@ def make(
         write_json(told, {**head, "clips": 0})
     waiting = [k for k in wanted if labels_of(root, k) != source_hash(LABELS)]
     advance(len(wanted) - len(waiting))
-    work = [(str(root), seed, [k for k in wanted if k // 10 == group], [str(f) for f in _weighted(fonts)], str(test_font), keep_audio) for group in sorted({k // 10 for k in waiting})]
+    work = [(str(root), seed, [k for k in wanted if k // 10 == group], [str(f) for f in weighted(fonts)], str(test_font), keep_audio) for group in sorted({k // 10 for k in waiting})]
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(work)))
     if jobs == 1:
         for row in work:
@@ -126,7 +126,7 @@ def make(
     return len(waiting)
 
 
-def _weighted(fonts: Sequence[Path]) -> list[Path]:
+def weighted(fonts: Sequence[Path]) -> list[Path]:
     if tuple(fonts) == TRAINING_FONTS:
         return [font for font, share in zip(fonts, SHARES, strict=True) for _ in range(share)]
     return list(fonts)
