@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+recording = True  # --unrecorded switches it off
 HISTORY = Path(__file__).with_name("history.jsonl")
 RUSAGE = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
 Before = Callable[[Callable[[], object]], object]
@@ -107,12 +108,14 @@ def commit() -> str:
 
 
 def record(benchmark: str, numbers: Mapping[str, float], unit: str = "ns", **about: object) -> None:
-    """Append one result to the history.
+    """Append one result to the history, unless --unrecorded was given.
 
     benchmark  its name
     numbers    candidate -> p50
     about      whatever else explains them, such as ``ratio=...``
     """
+    if not recording:
+        return
     from kelly import backend
 
     row = {

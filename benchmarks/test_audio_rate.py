@@ -8,18 +8,13 @@ through RTNeural's run-time model, program start and model reading subtracted by
 
 from __future__ import annotations
 
-import os
-import subprocess
-import time
-
 import numpy as np
 import pytest
 
 from benchmarks.ratio import interleaved, record
+from benchmarks.reference import references, step_ns
 from kelly._rt.net.layers import EXACT
-from kelly.nets.export import document_bytes
-from tests.golden.refresh import programs
-from tests.nets import document_of, network, random_layer
+from tests.nets import network, random_layer
 
 RATE_HZ = 48_000
 BLOCK_FRAMES = 480
@@ -44,20 +39,6 @@ NETS = {
 }
 
 
-def reference_seconds(program, layers, folder):
-    """Seconds that RTNeural takes for REFERENCE_FRAMES steps, the least of three."""
-    path = folder / "model.json"
-    path.write_bytes(document_bytes(document_of(layers)))
-    samples = np.random.default_rng(0).normal(0, 0.3, REFERENCE_FRAMES).astype("<f4").tobytes()
-
-    def run(data):
-        begin = time.perf_counter()
-        subprocess.run([program, str(path)], input=data, stdout=subprocess.DEVNULL, check=True)
-        return time.perf_counter() - begin
-
-    return min(run(samples) - run(b"") for _ in range(3))
-
-
 @pytest.mark.parametrize("name", NETS)
 def test_blocks(name, tmp_path, benchmark):
     """One ``process`` per block of 10 ms, without the GIL."""
@@ -69,10 +50,11 @@ def test_blocks(name, tmp_path, benchmark):
     real_time = {key: BLOCK_FRAMES / RATE_HZ * 1e9 / value for key, value in times.items()}
     print(f"\n{name}: " + ", ".join(f"{key} {value:.0f} x real time" for key, value in real_time.items()))
     about = {"real_time": {key: round(value, 1) for key, value in real_time.items()}, "isa": nets["eigen"].isa}
-    for backend, program in programs(os.environ.get("KELLY_RTNEURAL_REFERENCE", "")).items():
-        step = reference_seconds(program, layers, tmp_path) / REFERENCE_FRAMES
-        about[f"rtneural_{backend}_over_kelly"] = round(step * BLOCK_FRAMES * 1e9 / times[backend], 3)
+    for backend, program in references().items():
+        step = step_ns(program, layers, tmp_path, REFERENCE_FRAMES)
+        about[f"rtneural_{backend}_over_kelly"] = round(step * BLOCK_FRAMES / times[backend], 3)
         print(f"RTNeural's {backend} takes {about[f'rtneural_{backend}_over_kelly']} x as long as kelly's")
     record(f"audio rate/{name}", times, **about)
     benchmark(nets["eigen"].process, x, out)
     assert min(real_time.values()) > LEAST_REAL_TIME
+    assert all(value >= 1 for key, value in about.items() if key.startswith("rtneural"))

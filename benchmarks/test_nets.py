@@ -14,7 +14,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import threadpoolctl
 
 import kelly
 from benchmarks.ratio import interleaved, record
@@ -62,12 +61,6 @@ def nets():
         x = rng.normal(0, 1, net.in_size).astype(np.float32)
         made[name] = (net, Rival(layers), x, np.empty(net.out_size, np.float32))
     return made
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    with threadpoolctl.threadpool_limits(1):
-        yield
 
 
 def report(name, times):

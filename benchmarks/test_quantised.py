@@ -10,19 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import threadpoolctl
 
 from benchmarks.ratio import interleaved, record
 from benchmarks.test_nets import ATTEMPTS, NAMES, Rival
 from tests.nets import golden_specs, network
 
 MUST = {"avx512": {"int16": 2.2, "int8": 4.5}, "avx2": {"int16": 1.6, "int8": 3.0}}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    with threadpoolctl.threadpool_limits(1):
-        yield
 
 
 def pipeline(arithmetic):

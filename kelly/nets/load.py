@@ -30,7 +30,7 @@ def load_network(path: str | os.PathLike[str], arithmetic: str = "eigen", cache:
 
     found = cached_model(path, cache)
     network = network_from(found.model, arithmetic)
-    if found.parsed:
+    if found.parsed or network.arithmetic.startswith("int"):  # a text is three times its weights, float32 four times int8
         from kelly import _rt
 
         del found

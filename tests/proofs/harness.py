@@ -12,6 +12,7 @@ STREAM = HERE.parents[1] / "kelly" / "_rt" / "stream"
 
 PACKAGES = {
     "gcc": "gcc",
+    "valgrind": "valgrind",
     "clang-22": "clang-22 libclang-rt-22-dev",
     "setarch": "util-linux",
     "jackd": "jackd2",
