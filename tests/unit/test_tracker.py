@@ -263,6 +263,23 @@ def test_slow_eighths_are_not_taken_for_fast_quarters(bpm):
     assert set(np.diff(ticks["beat_count"][ticks["beat_count"] >= 0])) == {0, 1}
 
 
+@pytest.mark.parametrize("bpm", [60, 64, 70])
+def test_slow_arpeggios_in_even_eighths_are_not_taken_for_fast_quarters(bpm):
+    """A chord a bar, broken: every note is another, but the harmony changes once in eight of them."""
+    onsets, strengths = eighths(bpm, 72, weak=0.75)
+    records = played(onsets, 36 * 60 / bpm, bars_of(POP, bpm), strengths=strengths)
+    note = np.maximum(((records["frame"] / RATE - 0.5) * bpm / 30).astype(int), 0)
+    tones = [(root, (root + (4 - quality)) % 12, (root + 7) % 12) for root, quality in POP]
+    for i in np.flatnonzero(records["level_db"] > -60):
+        sounding = tones[note[i] // 8 % 4][(0, 1, 2, 1)[note[i] % 4]]
+        records["chroma"][i] = 0.01
+        records["chroma"][i, sounding] = 1.0
+        records["bass_chroma"][i] = 0.0
+    late = Tracker(RATE).run(records)
+    late = late[late["frame"] > 24 * RATE]
+    assert np.abs(late["tempo_bpm"] / bpm - 1).max() < 0.02
+
+
 def test_half_and_double_are_the_users_to_choose():
     """From the next beat on, as often as asked, and nobody takes it back; a clock that leads is not touched."""
     onsets = np.arange(0.5, 60, 0.5)

@@ -86,7 +86,7 @@ cdef struct tactus_state:
     double third[N_TACTUS]
     double parity[2]
     double triple[3]
-    double novelty[2 * MAX_BAR]
+    double changes[2 * MAX_BAR]
     double eighth[3]  # onsets at beats and half beats, counted in threes
     double onsets, between_half, between_third, present
     int beats, wished, turns
@@ -119,7 +119,7 @@ cdef struct chord_state:
     int current, before
     int64_t since_beat, decided_beat
     double confidence, change_rate
-    double novelty  # of the newest beat's harmony, 0 (as before) .. 1
+    int changed  # whether the root did, CHANGE_LAG beats before the newest
     int n_given
     int32_t given[MAX_GIVEN]
 

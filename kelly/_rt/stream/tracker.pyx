@@ -158,7 +158,7 @@ cdef class Tracker:
             self.tactus.period = self.grid.period
             if not self.grid.locked:
                 self.grid.level_kept = 0 if self.wanted_level == 1.0 else self.grid.level_kept
-            tactus_beat(&self.tactus, self.grid.count - 1, self.chords.novelty, self.grid.beats_per_bar)
+            tactus_beat(&self.tactus, self.grid.count - 1, self.chords.changed, self.grid.beats_per_bar)
             factor = self.wanted_level
             self.wanted_level = 1.0
             if factor == 1.0 and self.grid.locked and not self.grid.given and not self.grid.level_kept:

@@ -12,6 +12,7 @@ cdef double CHORD_CLARITY = 0.15
 cdef double BASS_SHARPNESS = 7.0  # nats per unit of the root's share of the bass
 cdef double CHROMA_POWER = 0.4  # energies to this power: between energy and magnitude
 cdef double CHROMA_LAG_S = 0.3  # the front end's windows still show the beat before
+cdef int CHANGE_LAG = 2  # beats after which a change of root is believed
 cdef double KEY_PULL = 0.6  # of a chord's distance from the key, taken at every beat
 cdef double PARTIAL_FIFTH = 0.15  # what third and fifth partials leave in a chroma
 cdef double PARTIAL_THIRD = 0.06
@@ -196,6 +197,15 @@ cdef void chords_smooth(chord_state* s, int64_t beat) noexcept nogil:
         there.chord, there.confidence = best, <float>later[best]
 
 
+cdef bint chords_changed(const chord_state* s, int64_t beat) noexcept nogil:
+    # Did the root change on a beat, as the beats after it tell?  The single notes of an arpeggio are no changes.
+    cdef const beat_memory* here = &s.memory[(beat + N_MEMORY) % N_MEMORY]
+    cdef const beat_memory* past = &s.memory[(beat - 1 + N_MEMORY) % N_MEMORY]
+    if beat < 1 or here.beat != beat or past.beat != beat - 1 or here.chord < 0 or past.chord < 0:
+        return False
+    return here.chord % 12 != past.chord % 12
+
+
 cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_per_bar,
                         key_state* key) noexcept nogil:
     # A beat is over: filter, remember, look for the loop.  Returns its accent, 0..2, for the bar line.
@@ -205,7 +215,6 @@ cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_p
     cdef int c, best = 0, plain = 0
     cdef bint clear = False
     cdef double accent = 0.0
-    s.novelty = 0.0
     chords_predict(s, s.posterior, chord_stay(place, beats_per_bar), key, NULL)
     memcpy(s.predicted + (beat % N_LAG) * N_CHORDS, s.work, sizeof(s.work))
     s.stayed[beat % N_LAG] = chord_stay(place, beats_per_bar)
@@ -227,10 +236,11 @@ cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_p
     here.chord = best if clear else -1
     here.confidence = <float>s.posterior[best]
     if clear and past.beat == beat - 1:
-        accent = s.novelty = 1.0 - max(0.0, dot12(here.chroma, past.chroma))
+        accent = 1.0 - max(0.0, dot12(here.chroma, past.chroma))
         if past.chord >= 0 and here.chord % 12 != past.chord % 12:
             accent += 1.0
     chords_smooth(s, beat)
+    s.changed = chords_changed(s, beat - CHANGE_LAG)
     if beat > 0:
         chords_loop(s, beat - 1, beats_per_bar)  # one beat late: smoothed once
     memset(s.beat_chroma, 0, sizeof(s.beat_chroma))

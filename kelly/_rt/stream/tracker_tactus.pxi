@@ -51,8 +51,8 @@ cdef void tactus_onset(tactus_state* s, const grid_state* grid, double frame, do
         s.third[place] = max(s.third[place], weight)
 
 
-cdef void tactus_beat(tactus_state* s, int64_t beat, double novelty, int beats_per_bar) noexcept nogil:
-    # Beat `beat` is over.  novelty: of its harmony, 0..1.5
+cdef void tactus_beat(tactus_state* s, int64_t beat, bint changed, int beats_per_bar) noexcept nogil:
+    # Beat `beat` is over.  changed: whether the harmony did, CHANGE_LAG beats ago
     cdef int place = <int>(beat % N_TACTUS), n = 2 * beats_per_bar, i
     cdef bint heard = s.newest[place] == beat
     for i in range(2):
@@ -66,8 +66,9 @@ cdef void tactus_beat(tactus_state* s, int64_t beat, double novelty, int beats_p
     for i in range(3):
         s.eighth[i] *= TACTUS_FADE
     for i in range(n):
-        s.novelty[i] *= TACTUS_FADE
-    s.novelty[beat % n] += novelty
+        s.changes[i] *= TACTUS_FADE
+    if beat >= CHANGE_LAG:
+        s.changes[(beat - CHANGE_LAG) % n] += changed
     s.beats += 1
     if heard:
         s.parity[beat % 2] += s.on[place]
@@ -120,14 +121,14 @@ cdef double tactus_factor(tactus_state* s, const grid_state* grid) noexcept nogi
         between = s.between_half / s.onsets
         if bpm / 2.0 >= TACTUS_LOW_BPM:
             score = tactus_tempo(bpm / 2.0) - tactus_tempo(bpm)
-            score += TACTUS_CHORD * (tactus_share(s.novelty, 2 * n) - 0.75)
+            score += TACTUS_CHORD * (tactus_share(s.changes, 2 * n) - 0.75)
             score += TACTUS_ACCENT * (0.65 - even)
             score += 0.5 - TACTUS_BETWEEN * clamp(between / 0.4, 0.0, 1.0)
             if score > sure:
                 factor = 2.0
         if factor == 1.0 and n % 2 == 0 and bpm * 2.0 <= TACTUS_HIGH_BPM:
             for i in range(n):
-                folded[i] = s.novelty[i] + s.novelty[i + n]
+                folded[i] = s.changes[i] + s.changes[i + n]
             score = tactus_tempo(bpm * 2.0) - tactus_tempo(bpm)
             score += TACTUS_CHORD * (0.75 - tactus_share(folded, n))
             score += TACTUS_EVEN * (min(between, 1.2) - 0.75) - TACTUS_ACCENT * (1.0 - even)
@@ -147,7 +148,7 @@ cdef int tactus_best(const tactus_state* s, const grid_state* grid, int cycle) n
         score = (s.parity[i] if cycle == 2 else s.triple[i]) / (s.onsets + 1e-9)
         if n % cycle == 0:
             for j in range(n):
-                score += s.novelty[j] if j % cycle == i else 0.0
+                score += s.changes[j] if j % cycle == i else 0.0
         if score > top:
             best, top = i, score
     return best
@@ -182,10 +183,10 @@ cdef void tactus_relevel(tactus_state* s, grid_state* grid, chord_state* chords,
         accent[i] = 0.0
     if cycle > 1:
         for i in range(2 * n):
-            # a novelty of pulse i was counted at pulses i mod 2n; the new beat `origin` is pulse count + late
+            # a change on pulse i was counted at pulses i mod 2n; the new beat `origin` is pulse count + late
             lag = ((i - (grid.count + late)) % (2 * n) + 2 * n) % (2 * n)
             if lag % cycle == 0:
-                accent[(origin + lag // cycle) % n] += s.novelty[i]
+                accent[(origin + lag // cycle) % n] += s.changes[i]
         place = 0
         for i in range(n):
             if accent[i] > accent[place]:
