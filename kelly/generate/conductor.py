@@ -172,7 +172,8 @@ class Conductor:
         if int(tick["end"]):
             self._ended = True
         events = self._ledger.advance(frame + self._hop_frames + self._look_ahead())
-        self._echo.struck(events["frame"][(events["status"] & 0xF0 == 0x90) & (events["data2"] > 0)].tolist())
+        if len(events):
+            self._echo.struck(events["frame"][(events["status"] & 0xF0 == 0x90) & (events["data2"] > 0)].tolist())
         return events
 
     def switch(self, part: int, on: bool) -> None:

@@ -8,6 +8,7 @@ source  Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generator
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -46,9 +47,12 @@ def drift(seed: int, part: int, step: int, salt: int = 0) -> float:
     for octave in range(4):
         place, left = divmod(step, 1 << octave + 1)
         share = left / (1 << octave + 1)
-        a, b = (draw_signed(seed, part, octave, place + i, salt) for i in (0, 1))
-        total += (1.0 - share) * a + share * b
+        total += (1.0 - share) * _corner(seed, part, octave, place, salt) + share * _corner(seed, part, octave, place + 1, salt)
     return max(-1.0, min(1.0, 0.4 * total))
+
+
+_corner = lru_cache(maxsize=512)(draw_signed)
+"""The same few numbers, for every note of a step and for the steps between."""
 
 
 def choose(weights: Sequence[float], u: float) -> int:

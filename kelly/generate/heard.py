@@ -84,8 +84,9 @@ class Heard:
 
 def _signed(vector: Any) -> Any:
     """Each number pulled into -1..1, NaN to 0; float64."""
-    values = np.asarray(vector, np.float64)
-    return np.clip(np.where(np.isnan(values), 0.0, values), -1.0, 1.0)
+    values = np.array(vector, np.float64)
+    values[values != values] = 0.0
+    return np.maximum(np.minimum(values, 1.0, out=values), -1.0, out=values)
 
 
 def _finite(value: Any) -> float:

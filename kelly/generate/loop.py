@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_KEPT = 1024  # steps remembered: 16 bars of 4/4, and a margin
+_KEPT = 448  # steps remembered: 16 bars of 7/4, the longest phrase there is
+
+_SWEEP = 64  # steps between two looks at what is old
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Loop:
     def reset(self) -> None:
         self._played: dict[int, tuple[list[Struck], bool]] = {}
         self._first: int | None = None  # the first step that was planned
+        self._newest = self._swept = 0  # the last step remembered, and the one at which old ones were forgotten
         self._at: int | None = None
         self._length = 0
 
@@ -49,13 +52,14 @@ class Loop:
         """What was planned for a step; ``rests``: what sounded ended there.  Steps come in order."""
         if self.locked:
             return
-        if self._first is None or (self._played and step < max(self._played)):
+        if self._first is None or (self._played and step < self._newest):
             self._played.clear()  # the grid began anew
-            self._first = step
+            self._first = self._swept = step
         if notes or rests:
-            self._played[step] = notes, rests
-        if len(self._played) > 2 * _KEPT:
+            self._played[step], self._newest = (notes, rests), step
+        if step - self._swept >= _SWEEP:
             self._played = {at: row for at, row in self._played.items() if at > step - _KEPT}
+            self._swept = step
 
     def lock(self, step: int, phrase_steps: int, bar_steps: int) -> bool:
         """Repeat the newest phrase from ``step``, the next to be planned, on; False before a bar has been played."""

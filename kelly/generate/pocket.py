@@ -71,7 +71,7 @@ def backbeats(moment: Moment) -> tuple[int, ...]:
 _PLAIN = (0.95, *[0.05] * 7, 0.9, *[0.05] * 7)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _kicks(seed: int, parity: int, low: tuple[float, ...], halved: bool) -> frozenset[int]:
     found = {0}
     for step in range(1, 16):

@@ -68,8 +68,9 @@ from kelly.nets.processor import MultiModelProcessor, RuledNetwork, load_file
 TICKS, EVENTS, OUT = 256, 4096, 8192  # ring sizes; 256 ticks are ten seconds
 JOIN_S = 1.0
 DRAIN_S = 0.05  # two periods of any server, until what was sent has left
-KNOTS = 1024
+KNOTS = 128  # beats whose frames a session without a file remembers
 REASONS = 512  # of notes, that a session without a file remembers: most of a minute, and half a megabyte
+REST_S = 0.024  # after a tick the next is 40 ms away, and looking for it costs
 FINISH_S = 3.0  # what was planned when a recorded session is ended is still played, but no longer than this
 SWITCH_INTERVAL_S = 0.0005  # how soon a waiting Python thread gets the GIL; Python's own 5 ms is a long time to a note
 WOODBLOCK = 115  # General MIDI: the reflex voice is struck
@@ -201,13 +202,12 @@ class Session:
             self._performer.play_to(self.sink.port)
         self._end_frame = None if self._end_s is None else round(self._end_s * rate)
         self._stopping, self._ended, self._closed = threading.Event(), threading.Event(), False
-        self._told = 0  # sentences about broken rules that are in the news
         self._failure: BaseException | None = None
         self._newest: Any | None = None
         self._reload_lock = threading.Lock()
         self._command_lock = threading.Lock()  # several callers, one producer; no real-time thread takes it
         self._switch_interval_s = 0.0
-        self.receipts: deque[Any] = deque(maxlen=1024)
+        self.receipts: deque[Any] = deque(maxlen=256)
         self._writes_a_file = self.take is not None or self.sink.path is not None or not self.realtime
         self._switches: deque[Any] = deque()  # receipts the conductor has still to look at
         self.priorities: dict[str, bool] = {}  # per real-time thread: was its priority granted?
@@ -363,11 +363,12 @@ class Session:
 
     def _conduct(self) -> None:
         """[conductor] ticks in order -> planned events -> the performer's ring."""
-        ticks, poll_s = np.zeros(64, dtype("tick")), 0.004 if self.realtime else 0.0003
+        ticks = np.zeros(64, dtype("tick"))
+        poll_s, rest_s = (0.004, REST_S) if self.realtime else (0.0003, 0.0)
         ending = False
         self._announce_reflex()
         while not self._stopping.is_set():
-            if not self._ticks.wait(0.1, poll_s):
+            if not self._ticks.wait(0.1, poll_s, rest_s):
                 continue
             came = ticks[: self._ticks.pop_into(ticks)]
             if self.take is not None:
@@ -406,9 +407,8 @@ class Session:
     def _tell_breaks(self) -> None:
         """[conductor] a rule broken on purpose is said, with its reason."""
         said = self._conductor.breaker.said
-        while self._told < len(said):
-            self.news.append(said[self._told])
-            self._told += 1
+        while said:
+            self.news.append(said.pop(0))
 
     def _take_receipts(self) -> None:
         """[conductor] what the worker has consumed; a tick's receipts are there before the tick."""
@@ -454,10 +454,10 @@ class Session:
 
     def _drain(self) -> None:
         """[sink] the out ring to wherever the notes go."""
-        poll_s = 0.0005 if isinstance(self.sink, RtMidiSink) else 0.02 if self.realtime else 0.0003
+        poll_s = 0.0005 if isinstance(self.sink, RtMidiSink) else 0.05 if self.realtime else 0.0003
         while True:
             done = self._performer.done  # read before the ring: then nothing can follow
-            if self._out.wait(0.05, poll_s):
+            if self._out.wait(0.1, poll_s):
                 events = self._out.pop()
                 self.sink.send(events)
                 if self.take is not None:

@@ -26,6 +26,7 @@ from kelly.midi.native import NativeSink
 from kelly.midi.sinks import RtMidiSink, Sink
 
 LOOK_S = 0.1  # how often the watch looks whether the device is still there, and whether it is back
+ASK_S = 0.25  # how often a library is asked; each time takes a thread
 LOST_S = 2.0  # a device whose callback stands still this long is gone
 AGAIN_S = 0.5  # how often a port of another's is looked for, which takes a client of its own on a server that others play on
 ANSWER_S = 2.0  # so is one whose library has not answered a question for so long
@@ -63,12 +64,13 @@ class Watch:
     def run(self) -> None:
         """[watch] until ``close``, or until what has gone does not come back."""
         capture, frames, moved_s, asked_s = self.source.capture, -1, time.monotonic(), 0.0
+        asks = not capture.lossless or isinstance(self.sink, NativeSink) or self.inputs  # a file needs nobody's help
         while not self._closing.wait(LOOK_S):
             now_s = time.monotonic()
             if capture.frames != frames:
                 frames, moved_s = capture.frames, now_s
             gone = self.server_lost or (not capture.lossless and now_s - moved_s > LOST_S)
-            if not gone:
+            if asks and not gone and (self._looking is not None or now_s - asked_s > ASK_S):
                 if self._looking is None:
                     self._looking, asked_s = Errand(self._look), now_s
                 if self._looking.done(LOOK_S):

@@ -75,6 +75,16 @@ def test_before_a_bar_there_is_nothing_to_repeat():
     assert [bool(loop.again(step)[0]) for step in (40, 48, 56, 64, 72)] == [False, True, False, True, False]
 
 
+def test_a_part_remembers_its_longest_phrase_and_no_more():
+    """An hour of 16ths: at any time the sixteen bars before can be locked, and what lies further back is forgotten."""
+    loop = Loop()
+    for step in range(30_000):
+        loop.hear(step, [Struck(step % 128, 90, 0.0, 1.0)], False)
+        assert len(loop._played) <= 448 + 64
+    assert loop.lock(30_000, 16 * 28, 28)
+    assert [loop.again(step)[0][0].pitch for step in range(30_000, 30_448)] == [step % 128 for step in range(30_000 - 448, 30_000)]
+
+
 def test_a_part_is_drawn_anew_and_the_others_are_not():
     asked = (8.0, "reroll", MELODY)
     notes, plain, other = played(20, asked), played(20), played(20, (8.0, "reroll", MELODY, 2))

@@ -105,15 +105,19 @@ cdef class Ring:
             done = kelly_ring_pop(self.ring, start, n)
         return done
 
-    def wait(self, double timeout_s, double poll_s=0.001):
+    def wait(self, double timeout_s, double poll_s=0.001, double rest_s=0.0):
         """True as soon as an item waits, False after ``timeout_s``; sleeps without the GIL.
 
+        rest_s  where none waits yet, none is looked for so long: the next is not due before
         thread  [consumer]
         """
         cdef int64_t until = kelly_now_ns() + <int64_t>(timeout_s * 1e9), poll = <int64_t>(poll_s * 1e9)
         cdef bint ready
         with nogil:
             ready = kelly_ring_size(self.ring) > 0
+            if not ready and rest_s > 0:
+                kelly_sleep_ns(<int64_t>(min(rest_s, timeout_s) * 1e9))
+                ready = kelly_ring_size(self.ring) > 0
             while not ready and kelly_now_ns() < until:
                 kelly_sleep_ns(poll)
                 ready = kelly_ring_size(self.ring) > 0

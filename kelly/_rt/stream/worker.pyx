@@ -2,7 +2,7 @@
 """The loop that listens: audio -> features -> tracker -> nets -> ticks.
 
 [worker] One thread runs ``run`` without the GIL.  Nothing in the loop locks, allocates or calls
-Python; it sleeps 2.5 ms, with the reflex voice half of one, when there is nothing to hear.  Everything it decides depends on
+Python; it sleeps 4 ms, with the reflex voice half of one, when there is nothing to hear.  Everything it decides depends on
 the samples, their frames and the commands, never on the wall clock, so the same stream gives the
 same ticks whatever the block sizes.
 
@@ -101,7 +101,7 @@ from kelly._rt.contract import NET_NAMES, NETS
 from kelly._rt.layout import CONTROLS, dtype
 
 cdef enum:
-    POLL_NS = 2_500_000             # nobody waits for a tick that closely; each look costs 15 us of a core
+    POLL_NS = 4_000_000             # nobody waits for a tick that closely; each look costs 15 us of a core
     REFLEX_POLL_NS = 500_000        # a reflex does wait
     PIECE = 4096                    # samples looked at at a time
     PATCH = 256                     # zeros at a time, in gaps and at the end
