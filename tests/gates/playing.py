@@ -2,8 +2,9 @@
 
     python -m tests.gates.playing [tuning|held-out] [--every N] [--off NET ...]
 
-Each figure is a function of (Played, Take) that returns a number, NaN where the take has nothing to say; GATES
-names the bound of each.  Takes are rendered through FluidSynth and played to the whole of kelly, as
+Each figure is a function of (Played, Take) that returns a number, NaN where the take has nothing to say.  GATES are
+those of the requirements with the bound of each, defined as they are there; WIDER are the same with what a listener may
+forgive, and have no bound.  Takes are rendered through FluidSynth and played to the whole of kelly, as
 ``kelly render`` does, with the meter given and nothing else.
 """
 
@@ -35,6 +36,8 @@ CACHE = ROOT / "build" / "gates"
 SETTLED_S, LOCKED_S = 8.0, 10.0
 EARLY_S = 0.06  # a note this much before a change of chord belongs to the new one
 KICK = 36
+STOP_S, SILENCE_S = 18.0, 10.0  # when the player breaks off, and what follows
+SILENT_S = 2.0  # a silence longer than this and than a bar ends the phrase
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,12 @@ def _chord_at(take: Take, time_s: float) -> tuple[int, int] | None:
     return take.score.chords[beat] if 0 <= beat < len(take.score.chords) else None
 
 
-def _tones(chord: tuple[int, int]) -> set[int]:
-    return {(chord[0] + step) % 12 for step in TONES[chord[1]]}
+def _tones(chord: tuple[int, int | None]) -> set[int]:
+    return set() if chord[1] is None else {(chord[0] + step) % 12 for step in TONES[chord[1]]}
+
+
+def _pitched(played: Played) -> list[tuple[int, int, int, float, float]]:
+    return [note for note in played.notes if note[0] != DRUMS and note[3] >= SETTLED_S]
 
 
 def _share(hits: Iterable[bool]) -> float:
@@ -109,12 +116,19 @@ def _share(hits: Iterable[bool]) -> float:
 
 
 def in_key(played: Played, take: Take) -> float:
-    """Share of pitched notes after 8 s that belong to the player's key or chord."""
+    """Share of pitched notes after 8 s that belong to the player's key; in minor the raised seventh does."""
     if take.score.key is None:
         return float("nan")
     allowed = Key(*take.score.key).allowed()
-    pitched = [note for note in played.notes if note[0] != DRUMS and note[3] >= SETTLED_S]
-    return _share(note[1] % 12 in allowed | _tones(_chord_at(take, note[3]) or (0, 0)) or note[1] % 12 in allowed for note in pitched)
+    return _share(note[1] % 12 in allowed for note in _pitched(played))
+
+
+def in_key_or_chord(played: Played, take: Take) -> float:
+    """The same; tones of the player's chord belong, too, where he leaves his key."""
+    if take.score.key is None:
+        return float("nan")
+    allowed = Key(*take.score.key).allowed()
+    return _share(note[1] % 12 in allowed | _tones(_chord_at(take, note[3]) or (0, None)) for note in _pitched(played))
 
 
 def chord_tones(played: Played, take: Take) -> float:
@@ -129,25 +143,39 @@ def bass_roots(played: Played, take: Take) -> float:
     return _share(note[1] % 12 == chord[0] for note, chord in known if chord is not None)
 
 
-def changes_on_the_bar(played: Played, take: Take) -> float:
-    """Share of kelly's chord changes that lie within an eighth of a bar line, or of a change, of the player's.
+def _bar_lines(take: Take) -> set[int]:
+    return {b for b in range(take.score.n_beats) if (b + take.score.first_beat) % take.score.beats_per_bar == 0}
 
-    After 8 s; of a progression that returns, from its third pass on: before nobody can know on the very beat.
-    """
-    if not take.score.chords:
-        return float("nan")
-    since_s = max(SETTLED_S, float(take.time_s(2 * take.score.loop_beats)) - EARLY_S)
-    chords = take.score.chords
-    places = {b for b in range(len(chords)) if (b + take.score.first_beat) % take.score.beats_per_bar == 0 or (b and chords[b] != chords[b - 1])}
+
+def _changes(played: Played, take: Take, places: set[int], since_s: float, near_beats: float) -> float:
+    """Share of kelly's chord changes since then, while the player plays, that are so near to one of the places."""
     hits, before = [], None
     end = float(take.beats_s()[-1])
     for reason in played.reasons:
         if reason.part != CHORDS or reason.chord is None:
             continue
         if before is not None and reason.chord != before and since_s <= reason.frame / RATE <= end:
-            hits.append(min(abs(_beat_of(take, reason.frame / RATE) - place) for place in places) <= 0.3)
+            hits.append(min(abs(_beat_of(take, reason.frame / RATE) - place) for place in places) <= near_beats)
         before = reason.chord
     return _share(hits)
+
+
+def changes_on_the_bar(played: Played, take: Take) -> float:
+    """Share of kelly's chord changes after 8 s that lie within a 16th of a bar line of the player's."""
+    return _changes(played, take, _bar_lines(take), SETTLED_S, 0.25) if take.score.chords else float("nan")
+
+
+def changes_with_the_player(played: Played, take: Take) -> float:
+    """The same, from the third pass of a progression that returns on, and the player's own changes count like bar lines.
+
+    Before the third pass nobody can know a change on its very beat, and in a chorale every beat is one.
+    """
+    if not take.score.chords:
+        return float("nan")
+    chords = take.score.chords
+    own = {b for b in range(1, len(chords)) if chords[b] != chords[b - 1]}
+    since_s = max(SETTLED_S, float(take.time_s(2 * take.score.loop_beats)) - EARLY_S)
+    return _changes(played, take, _bar_lines(take) | own, since_s, 0.3)
 
 
 def _steady(played: Played, take: Take) -> list[float]:
@@ -163,24 +191,32 @@ def coherence(played: Played, take: Take) -> float:
     return float(abs(np.mean(np.exp(2j * np.pi * parts * np.array([_beat_of(take, t) for t in onsets]))))) if onsets else float("nan")
 
 
-def _nearest(played: Played, take: Take) -> np.ndarray:
-    """Per beat of the player's after 10 s, seconds to the nearest onset of bass, chords or drums."""
-    onsets = np.array([note[3] for note in played.of(BASS, CHORDS, DRUMS, after_s=SETTLED_S)])
+def _nearest(take: Take, onsets: list[float]) -> np.ndarray:
+    """Per beat of the player's after 10 s, seconds to the nearest of some onsets."""
+    times = np.array(onsets)
     beats = take.beats_s()
     beats = beats[(beats >= LOCKED_S) & (beats <= beats[-1] - 0.5)]
-    return np.array([onsets[np.argmin(np.abs(onsets - beat))] - beat for beat in beats]) if len(onsets) else np.zeros(0)
+    return np.array([times[np.argmin(np.abs(times - beat))] - beat for beat in beats]) if len(times) else np.zeros(0)
+
+
+def _hit(near: np.ndarray) -> float:
+    return float(np.mean(np.abs(near - np.median(near)) <= 0.025)) if len(near) else float("nan")
 
 
 def offset_s(played: Played, take: Take) -> float:
-    """Median distance of the nearest onset from the player's beats, seconds."""
-    near = _nearest(played, take)
+    """Median distance of the nearest onset of bass, chords or kick from the player's beats, seconds."""
+    near = _nearest(take, _steady(played, take))
     return float(abs(np.median(near))) if len(near) else float("nan")
 
 
 def beats_hit(played: Played, take: Take) -> float:
-    """Share of the player's beats with an onset within 25 ms, the median offset removed."""
-    near = _nearest(played, take)
-    return float(np.mean(np.abs(near - np.median(near)) <= 0.025)) if len(near) else float("nan")
+    """Share of the player's beats with an onset of bass, chords or kick within 25 ms, the median offset removed."""
+    return _hit(_nearest(take, _steady(played, take)))
+
+
+def beats_hit_by_any(played: Played, take: Take) -> float:
+    """The same; snare and cymbals count, too."""
+    return _hit(_nearest(take, [note[3] for note in played.of(BASS, CHORDS, DRUMS, after_s=SETTLED_S)]))
 
 
 def swelling(take: Take, quiet: float = 0.45, bars: int = 8) -> Take:
@@ -218,7 +254,7 @@ def follows_level(played: Played, take: Take, audio: Path) -> float:
 
 def notes_in_silence(played: Played, stopped_s: float, bar_s: float) -> int:
     """Notes struck later than max(one bar, 2 s) after the player has stopped."""
-    return sum(note[3] > stopped_s + max(bar_s, 2.0) + 0.05 for note in played.notes)
+    return sum(note[3] > stopped_s + max(bar_s, SILENT_S) + 0.05 for note in played.notes)
 
 
 def ends_at_home(played: Played, take: Take) -> float:
@@ -260,10 +296,37 @@ GATES: Mapping[str, Gate] = {
 }  # fmt: skip
 
 
-def measure(take: Take, **settings: Any) -> dict[str, float]:
-    """All figures of one take."""
+WIDER: Mapping[str, Callable[[Played, Take], float]] = {
+    "in the player's key or chord": in_key_or_chord,
+    "changes on a bar line or with the player, from the third pass": changes_with_the_player,
+    "beats hit, snare and cymbals too": beats_hit_by_any,
+}
+
+
+def measure(take: Take, wider: bool = False, **settings: Any) -> dict[str, float]:
+    """All figures of one take; with ``wider`` those of WIDER as well."""
     played = play_along(sound(take), **{"meter": _meter(take), **settings})
-    return {name: gate.figure(played, take) for name, gate in GATES.items()}
+    found = {name: gate.figure(played, take) for name, gate in GATES.items()}
+    return found | ({name: figure(played, take) for name, figure in WIDER.items()} if wider else {})
+
+
+def stopped(take: Take, stop_s: float = STOP_S, silence_s: float = SILENCE_S, folder: Path = CACHE) -> Path:
+    """The take as an audio file that breaks off and is followed by silence."""
+    whole = sound(take, folder)
+    path = whole.with_name(f"{whole.stem}-{stop_s:g}-{silence_s:g}.flac")
+    if not path.exists():
+        samples, rate = soundfile.read(whole, dtype="float32")
+        kept = samples[: round(stop_s * rate)].copy()
+        fade = rate // 50  # 20 ms: no click
+        kept[-fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)
+        soundfile.write(path, np.concatenate([kept, np.zeros(round(silence_s * rate), np.float32)]), rate)
+    return path
+
+
+def measure_silence(take: Take, **settings: Any) -> int:
+    """Notes struck in a silence that has lasted longer than max(one bar, 2 s): gate 0."""
+    played = play_along(stopped(take), **{"meter": _meter(take), **settings})
+    return notes_in_silence(played, STOP_S, take.score.beats_per_bar * 60.0 / take.bpm)
 
 
 def measure_level(take: Take, **settings: Any) -> float:
@@ -297,9 +360,15 @@ def main() -> None:
     parser.add_argument("set", nargs="?", choices=SETS, default="tuning")
     parser.add_argument("--every", type=int, default=1, help="measure every Nth take")
     parser.add_argument("--level", action="store_true", help="measure how force follows the player's level instead")
+    parser.add_argument("--silence", action="store_true", help="count notes in a silence instead")
     parser.add_argument("--off", nargs="*", default=[], metavar="NET", help="nets that are off")
     chosen = parser.parse_args()
     rows, settings = SETS[chosen.set][:: chosen.every], {"disable": chosen.off} if chosen.off else {}
+    if chosen.silence:
+        for row in rows:
+            take = row.make()
+            print(f"{row.kind[:9]:10}{take.name[:31]:32}{measure_silence(take, **settings):12d}", flush=True)
+        return
     if not chosen.level:
         table(rows, **settings)
         return

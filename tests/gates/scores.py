@@ -65,7 +65,8 @@ class Take:
     """How it is played.
 
     programs    General MIDI program per voice, the last one for all further voices
-    sway        the beat grows and shrinks by this share over 48 beats
+    sway        the beat grows and shrinks by this share
+    sway_beats  within so many beats
     ramp        the tempo has changed by this share, evenly, at the end
     cents       tuning
     rest_bar    bar in which nobody plays; -1 for none
@@ -79,16 +80,17 @@ class Take:
     ramp: float = 0.0
     cents: int = 0
     rest_bar: int = -1
+    sway_beats: int = 48
 
     @property
     def name(self) -> str:
-        extra = f"~{self.sway:g}" * bool(self.sway) + f"/{self.ramp:+g}" * bool(self.ramp)
+        extra = f"~{self.sway:g}" * bool(self.sway) + f"in{self.sway_beats}" * (self.sway_beats != 48) + f"/{self.ramp:+g}" * bool(self.ramp)
         extra += f"{self.cents:+d}c" * bool(self.cents) + "-rest" * (self.rest_bar >= 0)
         return f"{self.score.name}@{self.bpm:g}{extra}.{self.programs[0]}.{self.font[0]}"
 
     def time_s(self, beat: float | np.ndarray) -> np.ndarray:
         beat = np.asarray(beat, float)
-        angle = 2.0 * np.pi / 48.0
+        angle = 2.0 * np.pi / self.sway_beats
         swayed = beat + self.sway / angle * (1.0 - np.cos(angle * beat))
         if self.ramp:  # tempo 1 + ramp * beat / n: time is the integral of its inverse
             swayed = self.score.n_beats / self.ramp * np.log1p(self.ramp * swayed / self.score.n_beats)

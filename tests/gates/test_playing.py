@@ -12,7 +12,21 @@ from kelly.generate.settings import BASS, CHORDS, DRUMS, MELODY
 from kelly.generate.why import Reason
 from kelly.music.chord import Chord
 
-from .playing import GATES, KICK, RATE, Played, ends_at_home, follows_level, notes_in_silence, swelling
+from . import playing
+from .playing import (
+    GATES,
+    KICK,
+    RATE,
+    SILENCE_S,
+    STOP_S,
+    WIDER,
+    Played,
+    ends_at_home,
+    follows_level,
+    notes_in_silence,
+    stopped,
+    swelling,
+)
 from .scores import TONES, Take, progression
 
 TAKE = Take(progression("pop", "C | Am | F | G", (0, 1), 2, 64), 100, (0, 33))
@@ -59,6 +73,31 @@ def test_who_knows_the_score_passes_every_gate():
 def test_each_fault_fails_its_gates(fault, fails):
     found = marks(band(**fault))
     assert fails <= {name for name, value in found.items() if not GATES[name].passes(value)}, found
+
+
+def test_what_a_listener_forgives_the_gate_does_not():
+    """Cymbals on the beats that bass, chords and kick leave out, a change with the player within the bar, a tone of a chord outside the key."""
+    played = band()
+    beats = TAKE.beats_s()
+    sparse = replace(played, notes=sorted([n for n in played.notes if np.abs(beats[::2] - n[3]).min() < 1e-6] + [(DRUMS, 42, 60, t, t + 0.1) for t in beats], key=lambda n: n[3]))
+    assert GATES["beats hit"].figure(sparse, TAKE) == pytest.approx(0.5, abs=0.02)
+    assert WIDER["beats hit, snare and cymbals too"](sparse, TAKE) == 1.0
+    halves = Take(progression("pop", "C F | D G", (0, 1), 2, 64), 100, (0, 33))
+    found = band(halves)
+    assert GATES["changes on the bar"].figure(found, halves) == pytest.approx(0.5, abs=0.05)
+    assert WIDER["changes on a bar line or with the player, from the third pass"](found, halves) == 1.0
+    assert GATES["in key"].figure(found, halves) < 1.0  # the third of the supertonic in major
+    assert WIDER["in the player's key or chord"](found, halves) == 1.0
+
+
+def test_a_take_that_breaks_off_is_followed_by_silence(tmp_path, monkeypatch):
+    monkeypatch.setattr(playing, "sound", lambda take, folder: tmp_path / "whole.flac")
+    rate = 8000
+    soundfile.write(tmp_path / "whole.flac", 0.3 * np.sin(np.arange(30 * rate)), rate)
+    samples, _ = soundfile.read(stopped(TAKE, folder=tmp_path))
+    assert len(samples) == (STOP_S + SILENCE_S) * rate
+    assert np.abs(samples[: int(STOP_S * rate) - rate // 50]).max() > 0.2
+    assert not samples[int(STOP_S * rate) :].any()
 
 
 def test_force_that_follows_is_told_from_force_that_does_not(tmp_path):
