@@ -19,12 +19,15 @@ FAILED = 5
 @click.argument("first", metavar="A")
 @click.option(
     "--against", metavar="B[,C]", required=True,
-    help="Arithmetics, numpy, torch, onnx, vectors, reference, BACKEND=PROGRAM, or .json, .onnx and .pt files.",
+    help="Arithmetics, numpy, torch, onnxruntime, vectors, reference, BACKEND=PROGRAM, or .json, .onnx and .pt files.",
 )
 @click.option("--arithmetic", type=click.Choice(ARITHMETICS), default="eigen", help="Whose rounding kelly follows for .json files.")
 @click.option("--module", metavar="FILE.py:NAME", default="", help="The class whose state_dict a .pt holds; its code is run.")
 @click.option("--activations", metavar="A,B,-", default=None, help="One per layer of a .pt, - for none, where nothing else tells.")
-@click.option("--input", "input_path", metavar="FILE.f32", default=None, help="Raw little-endian float32, step by step; default: noise.")
+@click.option(
+    "--input", "input_path", metavar="FILE.f32", default=None,
+    help="Raw little-endian float32, step by step, or demo: what one of the five nets hears there; default: noise.",
+)
 @click.option("--steps", metavar="N", type=click.IntRange(2), default=256, help="Steps of noise; default 256.")
 @click.option("--seed", metavar="N", type=click.IntRange(0), default=0, help="Seed of the noise; default 0.")
 @click.option("--scale", metavar="X", type=float, default=1.0, help="Loudness of the noise; default 1.")
@@ -34,8 +37,9 @@ def command(first: str, against: str, **flags: Any) -> int:
     """Compare engines on one network and name the first layer where they part.
 
     A is an RTNeural JSON file, a PyTorch checkpoint or FILE.py:NAME, or an ONNX file. Errors are measured against the
-    tolerance times the largest answer, where that is above 1: 1e-5 for float32 engines, 1e-4 for int16, 2e-2 for int8.
-    For int8 the cosine between the answers has to be 0.999 too. Exits 5 when an engine is beyond it, loses its state between blocks, or does not start afresh after a reset.
+    tolerance times the largest answer, where that is above 1: 1e-5 for float32 engines, 1e-6 for fast, 1e-4 for int16,
+    2e-2 for int8. For int8 the cosine between the answers has to be 0.999 too. Exits 5 when an engine is beyond it,
+    loses its state between blocks, or does not start afresh after a reset.
     """
     own = {name: flags.pop(name) for name in ("arithmetic", "module", "activations", "input_path", "steps", "seed", "scale", "tolerance")}
     voice = console(flags)
@@ -55,7 +59,12 @@ def command(first: str, against: str, **flags: Any) -> int:
     others = [engine for word in words for engine in open_contestants(word, base, **how)]
     if base is None:
         raise click.UsageError("one side has to be an RTNeural JSON file; `kelly export` makes one")
-    x = read_input(own["input_path"], base.in_size) if own["input_path"] else noise(base.in_size, own["steps"], own["seed"], own["scale"])
+    if own["input_path"] == "demo":
+        x = heard_by(base)
+    elif own["input_path"]:
+        x = read_input(own["input_path"], base.in_size)
+    else:
+        x = noise(base.in_size, own["steps"], own["seed"], own["scale"])
     verdicts = compare(left, others, x, own["tolerance"], [layer.type for layer in base.layers])
     wanted = left.run(x)
     state, resets = carries_state(left, x, wanted), same_bits(left.run(x), wanted)
@@ -73,6 +82,16 @@ def command(first: str, against: str, **flags: Any) -> int:
 def split_activations(text: str | None) -> list[str] | None:
     """ "tanh,-,relu" -> names, "" for none."""
     return None if text is None else ["" if word.strip() == "-" else word.strip() for word in text.split(",")]
+
+
+def heard_by(model: Any) -> Any:
+    """A thousand steps of real input of one of the five nets."""
+    from kelly.cli.heard import heard_in_the_demo
+
+    x = heard_in_the_demo().get(str(model.metadata.get("net", "")))
+    if x is None or x.shape[1] != model.in_size:
+        raise click.UsageError("--input demo is for the five nets; give a file of float32 values, or none for noise")
+    return x
 
 
 def read_input(path: str, in_size: int) -> Any:

@@ -17,22 +17,25 @@ RESULTS = "validation_results.json"
 
 
 @click.command("validate")
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--check-specs", is_flag=True, help="Every file has to be one of the five nets, with its exact layers and test vectors.")
 @click.option("--inference", is_flag=True, help="Also run every sound file on silence, noise, loud and negative input.")
+@click.option("--models", metavar="FOLDER", default=None, help="Where the five nets are, for --check-specs without a PATH.")
 @click.option("--results", metavar="FILE", default=None, help="Where --inference saves; default: validation_results.json.")
 @options(JSON, VOICE)
-def command(paths: tuple[str, ...], check_specs: bool, inference: bool, results: str | None, **flags: Any) -> int:
+def command(paths: tuple[str, ...], check_specs: bool, inference: bool, models: str | None, results: str | None, **flags: Any) -> int:
     """Check model files and name every fault.
 
     A PATH is a model file, or a folder that is searched for model.json files, or for any .json files if
-    there are none.  With -v every layer is shown.  Exits 4 when a file has a fault, when an answer is not finite, or
+    there are none.  --check-specs without one checks the five nets where the other commands find them.  With -v every layer is shown.  Exits 4 when a file has a fault, when an answer is not finite, or
     when a folder holds no model.
     """
     voice = console(flags)
+    if not paths and not check_specs:
+        raise click.UsageError("Missing argument 'PATH...'; --check-specs alone checks the five nets.")
     import kelly
 
-    reports = [kelly.validate_model(file, check_specs="all" if check_specs else True) for file in files_of(paths)]
+    reports = [kelly.validate_model(file, check_specs="all" if check_specs else True) for file in files_of(paths or the_five(models))]
     trials: dict[str, list[Any]] = {}
     if inference:
         from kelly.nets.inference import try_inference
@@ -51,6 +54,22 @@ def command(paths: tuple[str, ...], check_specs: bool, inference: bool, results:
         for report in reports:
             show(voice, report, trials.get(report.path, []))
     return 0 if ok else INVALID
+
+
+def the_five(folder: str | None) -> tuple[str, ...]:
+    """Paths of the five nets.
+
+    raises  ModelFormatError for the first that is not there
+    """
+    from kelly._rt.contract import NET_NAMES
+    from kelly.nets.store import search_path
+
+    search = search_path(folder)
+    found = {name: search.find(name) for name in NET_NAMES}
+    for name, path in found.items():
+        if path is None:
+            raise ModelFormatError(search.why_missing(name), path=name, hint="kelly models says where the nets are looked for")
+    return tuple(str(path) for path in found.values())
 
 
 def with_trials(trials: list[Any] | None) -> dict[str, Any]:
@@ -107,7 +126,7 @@ def as_json(report: Any) -> dict[str, Any]:
         "faults": [
             {
                 "error": type(fault).__name__, "pointer": fault.pointer, "expected": fault.expected,
-                "found": fault.found, "message": str(fault),
+                "found": fault.found, "hint": fault.hint, "message": str(fault),
             }
             for fault in report.faults
         ],

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly.errors import BackendUnavailableError, ConfigError, ModelFormatError, ModelShapeError
+from kelly.nets.accuracy import ALLOWED, LEAST_COSINE
 from kelly.nets.json import Model, read_model
 from kelly.nets.load import network_from
 
@@ -26,8 +27,8 @@ Array = NDArray[np.float32]
 
 REFERENCE_VARIABLE = "KELLY_RTNEURAL_REFERENCE"
 PROGRAM_TIMEOUT_S = 300.0
-TOLERANCES = {"int16": 1e-4, "int8": 2e-2}
-COSINES = {"int8": 0.999}
+TOLERANCES = ALLOWED
+COSINES = {"int8": LEAST_COSINE}
 """Least cosine between the answers of 8-bit weights and exact ones: a net that only looks small in error is seen."""
 TOLERANCE = 1e-5
 """Largest difference between two float32 engines that add in another order, times the largest output from 1 up."""
@@ -236,7 +237,8 @@ def open_contestants(
 ) -> list[Contestant]:
     """Whoever a word of the command line means.
 
-    text         an arithmetic ("stl"), "numpy", "vectors", "torch", "onnx" (the model's own translation), "reference"
+    text         an arithmetic ("stl"), "numpy", "vectors", "torch", "onnx" or "onnxruntime" (the model's own
+                 translation), "reference"
                  (every program of KELLY_RTNEURAL_REFERENCE), BACKEND=PROGRAM, or a file: .json, .onnx, .pt
     base         the model that is compared; what has no structure of its own takes it from there
     arithmetic   for .json files
@@ -247,7 +249,7 @@ def open_contestants(
     from kelly.config import ARITHMETICS
 
     suffix = Path(text).suffix.lower()
-    if text in ARITHMETICS or text in ("int16", "int8", "fast", "xsimd"):
+    if text in ARITHMETICS:
         return [KellyContestant(_based(base, text), text)]
     if text == "numpy":
         return [NumpyContestant(_based(base, text))]
@@ -255,7 +257,7 @@ def open_contestants(
         return [VectorsContestant(_based(base, text))]
     if text == "torch":
         return [_torch_of(_based(base, text), "PyTorch")]
-    if text == "onnx":
+    if text in ("onnx", "onnxruntime"):  # bench knows it by the second name
         from kelly.nets.onnx import OnnxNet, to_onnx
 
         return [ForeignContestant(OnnxNet(to_onnx(_based(base, text).layers), traced=True), "ONNX Runtime")]
@@ -276,7 +278,7 @@ def open_contestants(
     if "=" in text:
         return [_program(text, _based(base, text))]
     raise ConfigError(
-        f"{text!r}: expected an arithmetic, numpy, torch, onnx, vectors, reference, BACKEND=PROGRAM or a .json, .onnx or .pt file"
+        f"{text!r}: expected an arithmetic, numpy, torch, onnxruntime, vectors, reference, BACKEND=PROGRAM or a .json, .onnx or .pt file"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kelly._rt.net.layers import EXACT
 from kelly.errors import ModelShapeError
 from kelly.nets.contestants import Contestant, VectorsContestant
 
@@ -151,7 +152,8 @@ def _against(first: Contestant, other: Contestant, x: Array, wanted: Array, tole
     found = other.run(x)
     if found.shape != wanted.shape:
         raise ModelShapeError(path=other.name, expected=f"{wanted.shape} like {first.name}", found=str(found.shape))
-    allowed = tolerance if tolerance is not None else max(first.tolerance, other.tolerance)
+    own = [engine.tolerance for engine in (first, other) if getattr(engine, "arithmetic", "") not in EXACT]  # exact ones err by nothing
+    allowed = tolerance if tolerance is not None else max(own or [first.tolerance])
     finite = np.abs(wanted[np.isfinite(wanted)])
     bound = allowed * max(1.0, float(finite.max()) if finite.size else 1.0)
     layers: list[LayerDifference] = []

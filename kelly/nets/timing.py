@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelly.errors import ConfigError
+from kelly.nets.accuracy import Accuracy
 from kelly.nets.json import Model
 
 Array = NDArray[np.float32]
@@ -72,6 +73,7 @@ class Bench:
     allocations  bytes that Python allocated in 100 calls of ``process``, its own bookkeeping taken off; 0 is the promise
     audio_rate   one step per sample; else one per block
     peers        p50 of one step of other engines, microseconds, and how many times faster kelly is
+    accuracy     beside exact float32; None for the default arithmetic
     """
 
     name: str
@@ -83,11 +85,13 @@ class Bench:
     audio_rate: bool
     blocks: tuple[BlockTimes, ...] = ()
     peers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    accuracy: Accuracy | None = None
 
     @property
     def ok(self) -> bool:
-        """No allocation, and every block within its budget."""
-        return self.allocations == 0 and all(block.within for block in self.blocks)
+        """No allocation, every block within its budget, every answer within what is promised."""
+        near = self.accuracy is None or self.accuracy.ok
+        return self.allocations == 0 and near and all(block.within for block in self.blocks)
 
     def as_dict(self) -> dict[str, Any]:
         return {"ok": self.ok, **asdict(self)}

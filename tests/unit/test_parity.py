@@ -16,6 +16,7 @@ from kelly.nets.export import to_rtneural, write_document
 from kelly.nets.json import Model, read_model
 from kelly.nets.onnx import to_onnx
 from kelly.nets.parity import block_sizes, compare, cosine, difference, noise, ordered
+from kelly.nets.store import PACKAGE_MODELS
 from tests.nets import GOLDEN, random_layer
 
 LSTM = GOLDEN / "lstm_stack" / "model.json"
@@ -285,6 +286,20 @@ def test_input_comes_from_a_file_too(tmp_path, capsys):
     assert "8 steps" in capsys.readouterr().out
     (tmp_path / "x.f32").write_bytes(b"12345")
     assert run(["parity", str(good), "--against", "numpy", "--input", str(tmp_path / "x.f32")]) == 6
+
+
+def test_the_five_are_compared_on_what_they_hear_in_the_demo(tmp_path, capsys):
+    """fast is held to 1e-6; a file that is none of the five has heard nothing."""
+    groove = str(PACKAGE_MODELS / "groovepredictor" / "model.json")
+    assert run(["parity", groove, "--against", "fast,int16,int8,onnxruntime", "--input", "demo", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["steps"] == 1000
+    allowed = {row["name"]: row["tolerance"] for row in report["against"]}
+    assert allowed["kelly fast"] == pytest.approx(1e-6)
+    assert allowed["ONNX Runtime"] == pytest.approx(1e-5)
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps({"in_shape": [1], "layers": [{"type": "dense", "shape": [1], "weights": [[[2.0]], [0.0]]}]}))
+    assert run(["parity", str(path), "--against", "stl", "--input", "demo"]) == 2
 
 
 def test_random_layers_of_every_kind_the_table_has_are_at_parity():

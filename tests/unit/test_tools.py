@@ -225,6 +225,36 @@ def test_validate_checks_specs_and_inference(capsys, tmp_path, monkeypatch):
     assert "NOT FINITE" in capsys.readouterr().out
 
 
+def test_check_specs_takes_the_five_where_no_path_is_given(capsys, tmp_path):
+    assert run(["validate", "--check-specs", "--models", str(ROOT / "models")]) == 0
+    assert capsys.readouterr().out.count(": ok (") == 5
+    assert run(["validate", "--check-specs", "--models", str(tmp_path)]) == 4
+    assert "no emotionrecognizer/model.json" in capsys.readouterr().err
+
+
+def test_validate_names_every_fault_with_its_hint(capsys, tmp_path):
+    layers = [{"type": "dense", "shape": [2], "weights": [[[1, 2]], [True, 2]], "activation": "Tanh"}, {"type": "gelu", "shape": [2], "weights": []}]
+    (tmp_path / "bad.json").write_text(json.dumps({"in_shape": [1], "layers": layers}))
+    assert run(["validate", str(tmp_path / "bad.json"), "--json"]) == 4
+    faults = answer(capsys)["files"][0]["faults"]
+    assert {fault["pointer"] for fault in faults} == {"/layers/0/activation", "/layers/0/weights/1/0", "/layers/1/type"}
+    assert all(fault["expected"] and fault["found"] for fault in faults)
+    assert next(fault for fault in faults if fault["pointer"] == "/layers/0/activation")["hint"]
+
+
+@pytest.mark.parametrize(("arithmetic", "worst"), [("fast", 1e-6), ("int16", 1e-4), ("int8", 2e-2)])
+def test_bench_tells_what_an_arithmetic_costs_in_accuracy(arithmetic, worst, capsys):
+    """One of the five on a thousand steps of the demo is held to the promise; another net on noise to none."""
+    assert run(["bench", GROOVE, AMP, "--arithmetic", arithmetic, "--seconds", "0.001", "-b", "4096", "--json"]) == 0
+    groove, amp = (row["accuracy"] for row in answer(capsys)["results"])
+    assert (groove["input"], groove["steps"], groove["allowed"]) == ("demo", 1000, worst)
+    assert 0 < groove["worst_error"] <= worst
+    assert groove["least_cosine"] >= 0.999
+    assert (amp["input"], amp["allowed"]) == ("noise", None)
+    assert run(["bench", GROOVE, "--arithmetic", arithmetic, "--seconds", "0.001", "-b", "4096"]) == 0
+    assert "worst error" in capsys.readouterr().out
+
+
 # analyze
 
 
