@@ -1,4 +1,4 @@
-"""``kelly devices``: what can be listened to, and what can be played to."""
+"""``kelly devices``: what can be listened to, what can be played to, and who can lead."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SCHEMA = "kelly.devices/1"
 @click.command("devices")
 @options(JSON, VOICE)
 def command(**flags: Any) -> int:
-    """List audio inputs and MIDI outputs.
+    """List audio inputs, MIDI outputs and MIDI inputs.
 
-    Any part of a name that fits only one of them can be given to --audio-in and --midi-out.
+    Any part of a name that fits only one of them can be given to --audio-in, --midi-out and --midi-in.
     """
     voice = console(flags)
     inputs, audio_problem = audio()
@@ -27,7 +27,7 @@ def command(**flags: Any) -> int:
     if voice.json:
         voice.report(SCHEMA, {
             "audio_inputs": [dataclasses.asdict(device) for device in inputs], "audio_problem": audio_problem,
-            "midi_outputs": midi["outputs"], "midi_apis": midi["apis"], "virtual_ports": midi["virtual"], "midi_problem": midi_problem,
+            "midi_outputs": midi["outputs"], "midi_inputs": midi["inputs"], "midi_apis": midi["apis"], "virtual_ports": midi["virtual"], "midi_problem": midi_problem,
         })  # fmt: skip
     else:
         show_audio(voice, inputs, audio_problem)
@@ -48,12 +48,13 @@ def audio() -> tuple[tuple[Any, ...], str]:
 
 
 def ports() -> tuple[dict[str, Any], str]:
+    from kelly.midi.listener import midi_inputs
     from kelly.midi.ports import midi_apis, midi_outputs, virtual_ports
 
     try:
-        return {"outputs": midi_outputs(), "apis": midi_apis(), "virtual": virtual_ports()}, ""
+        return {"outputs": midi_outputs(), "inputs": midi_inputs(), "apis": midi_apis(), "virtual": virtual_ports()}, ""
     except DeviceError as error:
-        return {"outputs": (), "apis": (), "virtual": False}, str(error)
+        return {"outputs": (), "inputs": (), "apis": (), "virtual": False}, str(error)
 
 
 def show_audio(voice: Console, inputs: tuple[Any, ...], problem: str) -> None:
@@ -70,6 +71,9 @@ def show_midi(voice: Console, midi: dict[str, Any], problem: str) -> None:
         voice.data(table(("MIDI output",), [(name,) for name in midi["outputs"]]))
     else:
         voice.data(f"no MIDI output{f': {problem}' if problem else ''}")
+    if midi["inputs"]:
+        voice.data("")
+        voice.data(table(("MIDI input",), [(name,) for name in midi["inputs"]]))
     if midi["virtual"]:
         voice.narrate("--midi-out virtual:NAME makes a port that other programs can connect to")
     else:

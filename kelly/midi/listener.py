@@ -214,6 +214,25 @@ def stem(name: str) -> str:
     return re.sub(r" \d+:\d+$", "", name)
 
 
+def midi_inputs() -> tuple[str, ...]:
+    """Names of the ports that can be listened to, JACK's first; empty where no MIDI system answers."""
+    jack = _jack_ports() or ()
+    try:
+        client, _ = ports.open_client("Kelly probe", listen=WAITING)
+    except MidiPortError:
+        return jack
+    try:
+        with ports.translated("listing MIDI inputs"):
+            return tuple(dict.fromkeys((*jack, *(str(name) for name in client.get_ports() if not _own(str(name))))))
+    finally:
+        client.delete()
+
+
+def _own(name: str) -> bool:
+    """Whether a port is one that kelly plays to; who listened to it would hear only kelly."""
+    return re.match(rf"{ports.CLIENT}(-\d+)?:", name) is not None
+
+
 def open_listener(text: str, controls: Controls | None = None) -> Listener:
     """The input that ``--midi-in`` names: "virtual[:NAME]", or an unambiguous part of a port's name; JACK's first.
 
@@ -236,9 +255,9 @@ def open_listener(text: str, controls: Controls | None = None) -> Listener:
             return MidiListener(client, f"virtual input {own!r} ({api})", controls)
         with ports.translated("listing MIDI inputs"):
             names = tuple(str(name) for name in client.get_ports())
-        chosen = native.choose(names, text)
+        chosen = native.choose(tuple("" if _own(name) else name for name in names), text)
         if chosen is None:
-            there = ", ".join(dict.fromkeys((*(known or ()), *names)))
+            there = ", ".join(dict.fromkeys((*(known or ()), *(name for name in names if not _own(name)))))
             raise MidiPortError(f"MIDI input {text!r} does not exist; there is: {there or 'none at all'}")
         with ports.translated(f"opening {names[chosen]!r}"):
             client.open_port(chosen, name=ports.CLIENT)
@@ -253,6 +272,6 @@ def _jack_ports() -> tuple[str, ...] | None:
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
     try:
         with chatter.captured():
-            return jack_inputs()
+            return tuple(name for name in jack_inputs() if not _own(name))
     except MidiPortError:
         return None

@@ -68,7 +68,8 @@ def open_client(name: str = CLIENT, listen: int = 0) -> tuple[Any, str]:
                 return module.MidiOut(number, name=name), api
         except OSError as error:
             reasons.append(f"{api}: {error}")
-    raise MidiPortError(f"no MIDI system answers ({'; '.join(reasons) or 'rtmidi was built without any'}); {WITHOUT}")
+    hint = "start a JACK server, or load the kernel's ALSA sequencer (modprobe snd-seq)" if listen else WITHOUT
+    raise MidiPortError(f"no MIDI system answers ({'; '.join(reasons) or 'rtmidi was built without any'}); {hint}")
 
 
 def midi_apis() -> tuple[str, ...]:

@@ -173,12 +173,13 @@ def test_doctor_names_a_broken_setting_and_goes_on(monkeypatch, capsys):
 
 
 def test_devices_as_json_has_its_schema(capsys):
-    """The two lists are there, empty or not."""
+    """The lists are there, empty or not."""
     assert app.run(["devices", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["schema"] == "kelly.devices/1"
     assert isinstance(report["audio_inputs"], list)
     assert isinstance(report["midi_outputs"], list)
+    assert isinstance(report["midi_inputs"], list)
 
 
 def test_a_closed_pipe_is_no_traceback():

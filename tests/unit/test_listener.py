@@ -92,6 +92,14 @@ def test_one_look_at_a_flood_is_bounded(client):
     assert time.process_time() - started < 0.5
 
 
+def test_kelly_does_not_listen_to_itself(client):
+    """A session's own output is there before its input is looked for."""
+    client.names = ["Kelly:Kelly 128:0", "Kelly-01:Kelly", "Pedal:2"]
+    assert listener.midi_inputs() == ("Pedal:2",)
+    with pytest.raises(MidiPortError, match=r"'kelly' does not exist; there is: Pedal:2"):
+        open_listener("kelly")
+
+
 def test_a_name_that_is_not_there_is_told_with_those_that_are(client):
     with pytest.raises(MidiPortError, match="'drums' does not exist; there is: Midi Through:0, nanoKONTROL:1, Pedal:2"):
         open_listener("drums")
