@@ -15,16 +15,13 @@ from numpy.typing import NDArray
 
 from kelly._rt.contract import EMBEDDING, NET_NAMES
 from kelly._rt.layout import dtype
-from kelly._rt.stream.features import FeatureExtractor
 from kelly._rt.stream.ring import Ring
-from kelly._rt.stream.tracker import Tracker
 from kelly._rt.stream.worker import Worker, receipt_dtype
 from kelly.audio.sources import FileSource
 from kelly.config import Config, load_config
-from kelly.errors import AudioFileError, ConfigError
-from kelly.music.chord import Chord, parse_progression
-from kelly.music.scale import Key, parse_key
-from kelly.nets.processor import MultiModelProcessor
+from kelly.live.hearing import hearing, nets
+from kelly.music.chord import Chord
+from kelly.music.scale import Key
 
 TAIL_S = 2.0  # what the tracker's windows still have to say about the end
 
@@ -140,30 +137,8 @@ def analyze_config(audio: str | os.PathLike[str], config: Config, progress: Call
 
 def _worker(source: FileSource, config: Config) -> tuple[Worker, Ring, dict[str, str]]:
     """The listening half of a session."""
-    extractor, key = FeatureExtractor(), parse_key(config.music.key)
-    bars = parse_progression(config.music.chords) if config.music.chords.strip() else ()
-    try:
-        extractor.prepare(source.sample_rate_hz, config.audio.gate_db)
-        tracker = Tracker(
-            int(source.sample_rate_hz),
-            key=(key.tonic, key.mode) if key is not None else None,
-            tempo_bpm=config.music.tempo_bpm,
-            beats_per_bar=config.music.beats_per_bar,
-            ternary=config.music.ternary,
-            chords=[[(chord.root, chord.quality) for chord in bar] for bar in bars] or None,
-            gate_db=config.audio.gate_db,
-        )
-    except ConfigError as error:
-        if "rate" in str(error):
-            raise AudioFileError(f"{source.path}: {error}") from error
-        raise
-    processor = MultiModelProcessor(
-        config.models.path or None,
-        enabled=[name for name in NET_NAMES if name not in config.models.disabled],
-        strict=config.models.strict,
-        arithmetic=config.engine.arithmetic,
-        insisted=config.models.enabled,
-    )
+    extractor, tracker = hearing(config, source)
+    processor = nets(config)
     slots = {name: processor.slot(name) for name in NET_NAMES}
     ticks = Ring(dtype("tick"), TICKS)
     worker = Worker(

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,15 +26,12 @@ from kelly._rt import backend
 from kelly._rt.contract import NET_NAMES
 from kelly._rt.hooks import Hook
 from kelly._rt.layout import COMMAND_KINDS, SOURCES, dtype
-from kelly._rt.stream.features import FeatureExtractor
 from kelly._rt.stream.performer import Performer
 from kelly._rt.stream.ring import Ring
-from kelly._rt.stream.tracker import Tracker
 from kelly._rt.stream.worker import Worker, receipt_dtype
 from kelly.audio.sources import FileSource, Source, open_source
 from kelly.config import Config
 from kelly.errors import (
-    AudioFileError,
     BackendUnavailableError,
     ConfigError,
     TakeError,
@@ -44,6 +41,7 @@ from kelly.generate.settings import ConductorSettings, part_row
 from kelly.generate.why import Reason
 from kelly.live.commands import Commands
 from kelly.live.engines import conductor_engines
+from kelly.live.hearing import given, hearing, nets
 from kelly.live.intent import constrained, intent_of
 from kelly.live.keyboard import KeyboardSource, open_keyboard
 from kelly.live.mailbox import COUNTERS, LEVELS, LOCKED, SILENT, Mailbox
@@ -60,9 +58,7 @@ from kelly.midi.listener import Listener, open_listener
 from kelly.midi.native import NativeSink
 from kelly.midi.sinks import RtMidiSink, Score, Sink, open_sink
 from kelly.midi.tempo import TempoMap
-from kelly.music.chord import parse_progression
 from kelly.music.controls import NAMES, within
-from kelly.music.scale import parse_key
 from kelly.nets.processor import MultiModelProcessor, RuledNetwork, load_file
 
 TICKS, EVENTS, OUT = 256, 4096, 8192  # ring sizes; 256 ticks are ten seconds
@@ -103,8 +99,7 @@ class Session:
         if self._intent is not None:
             self.notices.append(self._intent.describe())
         self.news: deque[str] = deque(maxlen=100)
-        key = parse_key(config.music.key)
-        bars = parse_progression(config.music.chords) if config.music.chords.strip() else ()
+        given(config)  # says what is wrong before a device is opened
         settings = conductor_settings(config, self._intent, without)
         if source is None and config.audio.keyboard:
             source = open_keyboard(config.audio.keyboard)
@@ -126,7 +121,7 @@ class Session:
                 self.processor = _load(config)
                 keys = self.source.listener if isinstance(self.source, KeyboardSource) else None
                 self._inputs = [one for one in (listener, keys) if one is not None]
-                self._prepare(settings, key, bars)
+                self._prepare(settings)
                 self.pedals = Pedalboard(self, listener, ternary=config.music.ternary) if listener is not None else None
                 self.osc = OscSender(config.osc.to, lambda: self._newest, self.source.sample_rate_hz) if realtime and config.osc.to else None
                 if self.osc is not None:
@@ -140,25 +135,10 @@ class Session:
             source.stop()
             raise
 
-    def _prepare(self, settings: ConductorSettings, key: Any, bars: Sequence[Sequence[Any]]) -> None:
+    def _prepare(self, settings: ConductorSettings) -> None:
         """Everything that allocates."""
         config, capture, rate = self.config, self.source.capture, self.source.sample_rate_hz
-        extractor = FeatureExtractor()
-        try:
-            extractor.prepare(rate, config.audio.gate_db)
-            tracker = Tracker(
-                int(rate),
-                key=(key.tonic, key.mode) if key is not None else None,
-                tempo_bpm=config.music.tempo_bpm,
-                beats_per_bar=config.music.beats_per_bar,
-                ternary=config.music.ternary,
-                chords=[[(chord.root, chord.quality) for chord in bar] for bar in bars] or None,
-                gate_db=config.audio.gate_db,
-            )
-        except ConfigError as error:
-            if isinstance(self.source, FileSource) and "rate" in str(error):
-                raise AudioFileError(f"{self.source.path}: {error}") from error
-            raise
+        extractor, tracker = hearing(config, self.source)
         event, reflex_note = dtype("event"), config.engine.reflex_note
         self._engines = conductor_engines(self.processor)
         self._conductor = Conductor(rate, settings, self._engines)
@@ -709,11 +689,4 @@ def _load(config: Config) -> MultiModelProcessor:
     engine = backend()
     if not engine.startswith("cython"):
         raise BackendUnavailableError(f"a session needs the compiled engine, found {engine}; unset KELLY_RT_BACKEND")
-    return MultiModelProcessor(
-        config.models.path or None,
-        enabled=[name for name in NET_NAMES if name not in config.models.disabled],
-        strict=config.models.strict,
-        arithmetic=config.engine.arithmetic,
-        insisted=config.models.enabled,
-    )
-
+    return nets(config)
