@@ -35,7 +35,7 @@ COMMANDS = (
     Row("explain", "kelly.cli.explain", "Tell why each note is there."),
     Row("monitor", "kelly.cli.monitor", "Look at a running session from another terminal."),
     Row("salvage", "kelly.cli.salvage", "Finish takes that a crash cut off."),
-    Row("devices", "kelly.cli.devices", "List audio inputs and MIDI outputs."),
+    Row("devices", "kelly.cli.devices", "List audio inputs, MIDI outputs and MIDI inputs."),
     Row("doctor", "kelly.cli.doctor", "Report everything a bug report needs."),
     Row("config", "kelly.cli.config", "Show settings, say where they are looked for, write a file to begin with."),
     Row("presets", "kelly.cli.presets", "List, show and save named settings."),
