@@ -40,7 +40,7 @@ from .moment import Moment, Note, Stage, Voice, allowed_classes
 from .pad import Pad
 from .settings import BASS, CHORDS, COUNTER, DRUMS, MELODY, PAD, ConductorSettings
 from .slowing import Slowing
-from .stage import CHROMATIC, PAUSE_BEATS, SHORTEST_PAUSE_S, Entry, Texture, bass_hint
+from .stage import CHROMATIC, SHORTEST_PAUSE_S, Entry, Texture, bass_hint
 from .why import Reason, Why, belongs, role_of
 
 HOP_S = 0.04
@@ -293,8 +293,8 @@ class Conductor:
         bar_s = self.grid.beats_per_bar * beat_s
         silence_s = heard.silence_s + (frame - heard.frame) / self.sample_rate_hz
         limit_s = max(bar_s, SHORTEST_PAUSE_S)
-        least_s, next_s = (PAUSED_BARS * bar_s, bar_s) if place.beat_in_bar == 0 else (PAUSE_BEATS * beat_s, beat_s)
-        if least_s <= silence_s <= limit_s < silence_s + next_s:
+        on_the_bar = place.beat_in_bar == 0 and PAUSED_BARS * bar_s <= silence_s and silence_s + bar_s > limit_s
+        if silence_s <= limit_s and (on_the_bar or silence_s + beat_s > limit_s):
             self._close = Close(place.step, place.step, place.step + 4 * place.beats_per_bar, leads=False)
             self._waits = "pause"
 

@@ -1,8 +1,9 @@
 """Is what comes in the player, or kelly's own sound out of the loudspeakers?
 
 A beat is kelly's own when every onset in it follows a note that kelly struck, and when its peak lies
-clearly below the quietest of the player's last eight beats.  Then the player has stopped, although it is
-not silent; without this, kelly would go on playing to itself.  The player is back with the first onset that is louder
+clearly below the quietest of the player's last eight beats, farther than a player who is fading away would
+have come.  After two such beats the player has stopped, although it is not silent; without this, kelly would go on
+playing to itself.  The player is back with the first onset that is louder
 than that sound was, a mark that sinks while nothing comes; where kelly itself strikes, a last chord perhaps, with one
 that is clearly louder.
 """
@@ -19,7 +20,7 @@ BACK_DB = 3.0
 STRUCK_DB = 5.0  # what it takes to be a player where kelly itself has just struck, as in a last chord
 FORGET_DB_PER_S = 2.0
 BEATS = 8
-FEWEST_BEATS, FEWEST_ONSETS = 4, 2
+FEWEST_BEATS, FEWEST_ONSETS, OWN_BEATS = 4, 2, 2
 FLOOR_DB = -120.0
 
 
@@ -39,7 +40,7 @@ class Echo:
         self._peaks: deque[float] = deque(maxlen=BEATS)
         self._peak, self._onsets, self._foreign = FLOOR_DB, 0, 0
         self._beat = -1
-        self._quiet_onsets = 0
+        self._quiet_onsets = self._quiet_beats = 0
         self._own_db = self._mark_db = FLOOR_DB
 
     def struck(self, frames: Iterable[int]) -> None:
@@ -74,16 +75,23 @@ class Echo:
         """Judge the beat that is over."""
         if self.alone or self._beat < 0:
             pass
-        elif len(self._peaks) >= FEWEST_BEATS and not self._foreign and self._peak < min(self._peaks) - BELOW_DB:
+        elif len(self._peaks) >= FEWEST_BEATS and not self._foreign and self._peak < min(self._peaks) - BELOW_DB - self._fading_db():
             self._quiet_onsets += self._onsets
+            self._quiet_beats += self._onsets > 0
             self._own_db = max(self._own_db, self._peak)
-            self.alone, self._mark_db = self._quiet_onsets >= FEWEST_ONSETS, self._own_db
+            self.alone, self._mark_db = self._quiet_onsets >= FEWEST_ONSETS and self._quiet_beats >= OWN_BEATS, self._own_db
         else:
-            self._quiet_onsets, self._own_db = 0, FLOOR_DB
+            self._quiet_onsets, self._quiet_beats, self._own_db = 0, 0, FLOOR_DB
             self._peaks.append(self._peak)
         self._peak, self._onsets, self._foreign = FLOOR_DB, 0, 0
 
+    def _fading_db(self) -> float:
+        """How much softer the later half of the player's last beats was than the earlier."""
+        peaks = list(self._peaks)
+        half = len(peaks) // 2
+        return max(0.0, sum(peaks[:half]) / half - sum(peaks[-half:]) / half)
+
     def _welcome(self) -> None:
         """The player is back, at whatever level."""
-        self.alone, self._quiet_onsets, self._own_db = False, 0, FLOOR_DB
+        self.alone, self._quiet_onsets, self._quiet_beats, self._own_db = False, 0, 0, FLOOR_DB
         self._peaks.clear()

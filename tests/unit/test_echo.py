@@ -64,3 +64,18 @@ def test_four_beats_of_a_player_come_first():
     echo = Echo(RATE)
     assert play(echo, 3, peak_db=-18, onsets={0}, strikes={0}) == []
     assert play(echo, 1, peak_db=float("nan"), onsets={0}, strikes={0}, first=3) == []
+
+
+def test_who_fades_away_in_time_with_kelly_is_no_echo():
+    """A diminuendo of a harp whose every eighth kelly doubles, peaks as measured: the band stopped dead in it, twice."""
+    peaks = (-35.5, -32.0, -32.5, -28.8, -26.2, -24.9, -22.3, -23.4, -23.0, -24.9, -25.4, -30.2, -28.3, -34.3, -35.0, -33.1, -31.5)
+    echo = Echo(RATE)
+    for beat, peak_db in enumerate(peaks):
+        assert play(echo, 1, peak_db=peak_db, onsets={0, 5, 10}, strikes={0, 5, 10}, first=beat) == []
+
+
+def test_one_soft_beat_is_not_the_end():
+    """Sixteen soft beats among loud ones, each alone and all of it kelly's own: a player with a soft place in every bar."""
+    echo = Echo(RATE)
+    for beat in range(64):
+        assert play(echo, 1, peak_db=-28 if beat % 4 == 3 else -18, onsets={0, 7}, strikes={0, 7}, first=beat) == []

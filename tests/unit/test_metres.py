@@ -176,3 +176,14 @@ def test_explanations_count_eighths_in_six_eight():
     found = {place(reason) for reason in reasons(2, True, mood=(0.4, 0.6, 0.0))}
     assert {"1", "3", "4", "6"} <= found
     assert not {"1+", "2a"} & found
+
+
+@pytest.mark.parametrize("stops_s", [9.0, 9.25, 9.5, 9.75, 10.0])
+def test_a_slow_bar_of_two_ends_at_home_wherever_in_it_the_player_stops(stops_s):
+    """Beats of 1.03 s: two of them are the whole pause, and the last one before it is over has to do."""
+    conductor = Conductor(RATE, ConductorSettings(), engines())
+    conduct(conductor, ticks(20, beats_per_bar=2, ternary=True, tempo_bpm=58, playing=[(0, stops_s)], key_after_s=0.2, lock_after_s=0.2))
+    last = [reason for reason in conductor.reasons if reason.part in (BASS, CHORDS)]
+    assert last[-1].chord is not None
+    assert last[-1].chord.root == 0
+    assert last[-1].rule == "final"
