@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCES := $(shell find kelly/_rt -name '*.pyx' -o -name '*.pxi' -o -name '*.h') kelly/_rt/contract.py kelly/_rt/layout.py kelly/_rt/net/layers.py \
 	$(shell find kelly/_rt -name '*.pxd' ! -name '_contract.pxd' ! -name '_layout.pxd' ! -name '_table.pxd')
 
-.PHONY: run test check bench gates reliability soak sanitise golden docs clean
+.PHONY: run test check bench gates listening reliability soak sanitise golden docs clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.built
@@ -38,6 +38,9 @@ bench: $(VENV)/.built $(VENV)/.tested
 
 gates: $(VENV)/.built $(VENV)/.tested
 	$(BIN)/python -m tests.gates.report docs/gates
+
+listening: $(VENV)/.built $(VENV)/.tested
+	$(BIN)/python -m tests.gates.examples docs/listening
 
 reliability: $(VENV)/.built $(VENV)/.tested
 	$(BIN)/python -m pytest -m 'not reference' --reliability docs/reliability.md tests
