@@ -72,7 +72,8 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
 def load_module(where: str) -> Any:
     """A module of the user's own code, which is run.
 
-    where    "FILE.py:NAME"; NAME is a module, or a class or function that makes one without arguments
+    where    "FILE.py:NAME"; NAME is a module, or a class or function that makes one without arguments.  Weights that it
+             draws at random are the same every time, so what ``export`` wrote ``parity`` finds again
     returns  the module in eval mode
     raises   ModelFormatError
     """
@@ -87,12 +88,14 @@ def load_module(where: str) -> Any:
     assert spec is not None
     assert spec.loader is not None
     code = module_from_spec(spec)
-    spec.loader.exec_module(code)
-    if not hasattr(code, name):
-        raise ModelFormatError(path=str(path), expected=f"a module called {name}", found="none")
-    module = getattr(code, name)
-    if not isinstance(module, library.nn.Module):
-        module = module()
+    with library.random.fork_rng(devices=[]):
+        library.manual_seed(0)
+        spec.loader.exec_module(code)
+        if not hasattr(code, name):
+            raise ModelFormatError(path=str(path), expected=f"a module called {name}", found="none")
+        module = getattr(code, name)
+        if not isinstance(module, library.nn.Module):
+            module = module()
     if not isinstance(module, library.nn.Module):
         raise ModelFormatError(path=where, expected="a torch.nn.Module", found=type(module).__name__)
     return module.eval()

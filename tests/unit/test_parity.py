@@ -302,6 +302,14 @@ def test_the_five_are_compared_on_what_they_hear_in_the_demo(tmp_path, capsys):
     assert run(["parity", str(path), "--against", "stl", "--input", "demo"]) == 2
 
 
+def test_a_class_with_random_weights_is_the_same_net_in_every_command(tmp_path, capsys):
+    (tmp_path / "mine.py").write_text("import torch\nclass Net(torch.nn.Sequential):\n    def __init__(self):\n        super().__init__(torch.nn.Linear(3, 2))\n")
+    where, made = f"{tmp_path / 'mine.py'}:Net", str(tmp_path / "net.json")
+    assert run(["export", where, "-o", made]) == 0
+    assert run(["parity", where, "--against", made]) == 0
+    assert "ok" in capsys.readouterr().out
+
+
 def test_random_layers_of_every_kind_the_table_has_are_at_parity():
     """What the table gains, parity compares without being told."""
     rng = np.random.default_rng(4)
