@@ -348,6 +348,18 @@ def test_beat_goes_on_through_a_bar_of_rest():
     assert (np.abs((frames - 0.5) * 2 - np.round((frames - 0.5) * 2)) / 2).max() < 0.025
 
 
+@pytest.mark.parametrize(("bpm", "within"), [(80, 32), (110, 32), (96, 16), (120, 16)])
+def test_a_tempo_that_goes_ten_percent_up_and_down_is_followed(bpm, within):
+    """Rubato: the beat lasts 10 % longer and shorter within 32 or 16 beats; from 8 s on nineteen of twenty lie within 70 ms."""
+    angle = 2 * np.pi / within
+    onsets = 0.5 + 60 / bpm * (np.arange(64) + 0.1 / angle * (1 - np.cos(angle * np.arange(64))))
+    ticks = Tracker(RATE).run(played(onsets, onsets[-1]))
+    found = beats(ticks) / RATE
+    found = found[found > 8.5]
+    assert np.mean([np.abs(onsets - time).min() < 0.07 for time in found]) >= 0.95
+    assert len(found) == pytest.approx(np.sum(onsets > 8.5), abs=2)
+
+
 def test_confidence_falls_in_silence():
     records = np.concatenate([played(np.arange(0.5, 12, 0.5), 12.0, bars_of(POP, 120)), silence(10.0)])
     records["frame"] = (1 + np.arange(len(records))) * HOP

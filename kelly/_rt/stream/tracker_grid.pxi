@@ -18,9 +18,9 @@ cdef double PULSE_LATENCY_S = 0.012  # from an attack to the head of the pulse's
 cdef double NEAR_BEATS = 0.13  # an onset this near to a beat means that beat
 cdef int SETTLE_BEATS = 16
 cdef double CORRECT_BEATS = 0.2  # of a beat, before it is corrected
-cdef double PHASE_GAIN = 0.5  # of what the next beat would be off
+cdef double PHASE_GAIN = 0.7  # of what the next beat would be off
 cdef double PERIOD_GAIN = 0.1  # of the same, into the period
-cdef double PERIOD_PULL = 0.15  # of the difference between the pulse's period and the grid's
+cdef double PERIOD_PULL = 0.3  # of the difference between the pulse's period and the grid's
 cdef double OCTAVE = 0.12  # relative difference of periods that is no drift
 # Grid's beats as (p, q) of the pulse's: what is the same beat at another level; those from 5 on in ternary meters only.
 cdef int[9][2] RATIOS = [[1, 1], [2, 1], [1, 2], [4, 1], [1, 4], [3, 2], [2, 3], [3, 1], [1, 3]]
