@@ -42,6 +42,7 @@ from training.data.cues import contrasts, teach
 from training.data.features import feature_hash
 from training.data.item import SPLITS, Item
 from training.data.loaders import TEACHERS, collect
+from training.data.scheduler import NONE, executor
 from training.data.sets import BY_NAME
 from training.fit import UNKNOWN, Fit, Progress, silent
 from training.report import KNOWN_R2, errors_of, report
@@ -51,6 +52,7 @@ from training.student import Student, run
 
 VECTOR_STEPS = 24
 DRAW_S = 20.0
+MANY = 1 << 30  # files: a cluster that was asked for is started
 QUICK_ITEMS = 16  # per set and split: a smoke run is over in two minutes
 
 
@@ -70,6 +72,7 @@ class Order:
     resume      go on with what lies in ``output``
     quick       a smoke run: its models say so
     cache       of features and examples; None: the user's
+    scheduler   who makes them, as ``training.data.scheduler`` takes it
     """
 
     settings: Mapping[str, Settings]
@@ -80,6 +83,7 @@ class Order:
     resume: bool = False
     quick: bool = False
     cache: Path | None = None
+    scheduler: str = NONE
 
 
 @dataclass(slots=True)
@@ -170,8 +174,8 @@ def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, worl
     folder, sets = order.output / net, teaching(net, order.sets)
     ears.say(f"{net}: reading {', '.join(sets) or 'nothing'}")
     error, instead = (None, {}) if net == EMOTION else recognized(order, net, sets)
-    with ears.progress(f"{net}: reading", 0) as advance:
-        shown, counts, corrupt = collect(net, sets or order.sets, cache=order.cache, advance=advance, instead=instead, most=QUICK_ITEMS if order.quick else None)
+    with executor(order.scheduler, MANY) as workers, ears.progress(f"{net}: reading", 0) as advance:
+        shown, counts, corrupt = collect(net, sets or order.sets, cache=order.cache, advance=advance, executor=workers, instead=instead, most=QUICK_ITEMS if order.quick else None)
     pieces = {split: pieces_of(net, shown[split]) for split in SPLITS}
     for split, found in pieces.items():
         if not found:

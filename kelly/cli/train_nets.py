@@ -40,6 +40,7 @@ TRAINING = (
     click.option("--threads", metavar="N", type=int, help="Of PyTorch on the processor."),
     click.option("--seed", metavar="N", type=int, help="Of initial weights, order and noise: the same seed, the same weights."),
     click.option("--quick", is_flag=True, help="A smoke run: two epochs of everything. Its models say so."),
+    click.option("--scheduler", metavar="ADDRESS", default="none", show_default=True, help="Of a Dask cluster that makes features and examples, as in train data features; none: this machine's processors."),
     click.option("--cache", metavar="FOLDER", default="", help="Where features are kept; default: KELLY_CACHE, or the user's cache."),
 )
 
@@ -96,7 +97,7 @@ def command(nets: list[str], **flags: Any) -> int:
     output = resume or Path(flags["output"] or f"runs/{nets[0] if len(nets) == 1 else 'all'}-{datetime.now():%Y%m%d-%H%M%S}")
     order = run.Order(
         told, sets, output, shlex.join(["kelly", *sys.argv[1:]]), run.chosen_device(before["device"] if before else flags["device"]),
-        resume is not None, quick, Path(flags["cache"]) if flags["cache"] else None,
+        resume is not None, quick, Path(flags["cache"]) if flags["cache"] else None, flags["scheduler"],
     )  # fmt: skip
     with stopping() as stopped:
         outcomes = run.train(order, run.Ears(lambda: bool(stopped), voice.progress, voice.narrate))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,6 +106,30 @@ def test_the_same_seed_makes_the_same_weights(shows, tmp_path):
         trained(material.order("groovepredictor", tmp_path / name, epochs=2, seed=seed)) for name, seed in (("a", 3), ("b", 3), ("c", 4))
     )
     assert weights(first.folder) == weights(again.folder) != weights(other.folder)
+
+
+def test_examples_are_made_by_who_was_asked(shows, tmp_path, monkeypatch):
+    """``--scheduler``: the workers of a cluster reach what reads the sets, and without one there are none."""
+    from contextlib import contextmanager
+
+    from training import run
+
+    there, asked, given = object(), [], []
+
+    @contextmanager
+    def cluster(address, files):
+        asked.append(address)
+        yield there if address != "none" else None
+
+    shows(material.grooves())
+    plain = run.collect
+    monkeypatch.setattr(run, "executor", cluster)
+    monkeypatch.setattr(run, "collect", lambda *words, executor, **others: (given.append(executor), plain(*words, **others))[1])
+    order = material.order("groovepredictor", tmp_path / "a", epochs=1)
+    trained(order)
+    trained(replace(order, output=tmp_path / "b", scheduler="tcp://there:8786"))
+    assert asked == ["none", "tcp://there:8786"]
+    assert given == [None, there]
 
 
 def test_a_changed_run_does_not_go_on_and_the_difference_is_shown(shows, tmp_path):
