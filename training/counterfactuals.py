@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kelly
-from kelly._rt.contract import EMBEDDING
+from kelly._rt.contract import EMBEDDING, FEATURES
 from kelly.errors import DataError
 from training.contrast import SETTLED_ROWS, SPAN_ROWS
 from training.data.cues import contrasts, render
@@ -140,6 +140,23 @@ def heard(variants: Sequence[Variant], cache: Path | None = None, font: Path = T
         advance(len(places))
         out |= {variant: np.load(place) for variant, place in places.items()}
     return out
+
+
+class FrontEnd:
+    """An engine that repeats what its inputs say outright: the mode as valence, notes per second and level as arousal.
+
+    What it misses the descriptors do not tell, and a net has to find elsewhere in a row, or cannot.
+    """
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+    def __call__(self, x: Array) -> Array:
+        out = np.zeros((len(x), EMBEDDING.size), np.float32)
+        heard = {name: x[:, FEATURES[name].start] for name in ("mode_sign", "log2_notes_per_second", "slow_level")}
+        out[:, EMBEDDING["valence"].start] = 0.3 * heard["mode_sign"]
+        out[:, EMBEDDING["arousal"].start] = 0.1 * heard["log2_notes_per_second"] + 0.5 * heard["slow_level"]
+        return out
 
 
 def feelings(engine: Any, features: Array) -> Array:

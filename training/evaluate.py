@@ -69,7 +69,7 @@ def evaluate(asked: Asked, output: Path, say: Callable[[str], object] = lambda t
             say(f"{net}: counterfactuals of {asked.pieces} pieces")
             recordings = counterfactuals.heard(counterfactuals.variants_of(asked.pieces), asked.cache)
             found["counterfactuals"] = {"pieces": asked.pieces} | {
-                who: (cases := counterfactuals.judged(judge, recordings)) | {"gates": gates(cases)} for who, judge in (("net", engine), ("rule", Rule(EMOTION)))
+                who: (cases := counterfactuals.judged(judge, recordings)) | {"gates": gates(cases)} for who, judge in (("net", engine), ("rule", Rule(EMOTION)), ("front end", counterfactuals.FrontEnd()))
             }
     write(found, output)
     return found
@@ -132,11 +132,13 @@ def _changes(found: Mapping[str, Any]) -> list[str]:
     lines = [
         "## One thing changed", "",
         f"{found['pieces']} pieces that a program composed for this, played by instruments and a soundfont that no training clip has; each again with one thing",
-        "changed. Tempi, levels and gains are of every second piece, keys of every fourth.", "",
-        "| what | asked of a piece | net: pieces | needed | | rule: pieces |", "|---|---|---|---|---|---|",
+        "changed. Tempi, levels and gains are of every second piece, keys of every fourth. The last column repeats what the net's inputs say outright:",
+        "the mode that the key finder hears as valence, notes per second and level as arousal. Where that fails, the net has little to go by.", "",
+        "| what | asked of a piece | net: pieces | needed | | rule: pieces | inputs: pieces |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
-    for net, rule in zip(found["net"]["gates"], found["rule"]["gates"], strict=True):
-        lines.append(f"| {net['what']} | {net['asked']} | {net['share']:.0%} of {net['pieces']} | {net['least']:.0%} | {'pass' if net['pass'] else '**fail**'} | {rule['share']:.0%} |")
+    for net, rule, inputs in zip(found["net"]["gates"], found["rule"]["gates"], found["front end"]["gates"], strict=True):
+        shares = f"{net['share']:.0%} of {net['pieces']} | {net['least']:.0%} | {'pass' if net['pass'] else '**fail**'} | {rule['share']:.0%} | {inputs['share']:.0%}"
+        lines.append(f"| {net['what']} | {net['asked']} | {shares} |")
     return [*lines, "", "![What moves the recognizer](counterfactuals.png)"]
 
 

@@ -188,7 +188,7 @@ class Fit:
             return x
         error = torch.full((n,), self.settings.mood_noise) if self.mood_error is None else torch.from_numpy(self.mood_error[indices])
         unknown = torch.from_numpy(UNKNOWN[indices])
-        drawn = torch.randn((x.shape[0], 1, n), generator=self.noise) * torch.nan_to_num(error)  # an error lasts: one per window
+        drawn = torch.randn((x.shape[0], 1, n), generator=self.noise) * torch.nan_to_num(error) * self.settings.mood_share  # an error lasts: one per window
         kept = (torch.rand((x.shape[0], 1, n), generator=self.noise) >= self.settings.mood_masking) & torch.isfinite(error)
         mood = x[..., :n]
         told = (mood != 0) & kept.to(x.device)  # what the data leaves at 0 it does not know, either

@@ -35,6 +35,7 @@ class Settings:
     input_noise     standard deviations of noise on the standardised inputs
     equaliser       the same of a smooth curve over the mel bands, drawn per window
     mood_noise      error of the recognizer where nothing is measured, on the mood among a net's inputs
+    mood_share      of the recognizer's error, measured or not, that the mood is disturbed by
     mood_masking    share of windows in which a mood index is unknown (0)
     echo_masking    share of windows in which a net's own last answer is another's, so that it does not live on copying it
     beta            how much a predicted error weighs its own squared error down: 0 fully, 1 not at all
@@ -60,6 +61,7 @@ class Settings:
     input_noise: float
     equaliser: float
     mood_noise: float
+    mood_share: float
     mood_masking: float
     echo_masking: float
     beta: float
@@ -124,7 +126,7 @@ def _typed(source: Path, kind: str, name: str, value: Any) -> Any:
 BOUNDS = {
     "epochs": (1, 100_000), "patience": (1, 100_000), "batch_size": (1, 65_536), "window_steps": (1, 65_536),
     "learning_rate": (1e-8, 10.0), "warmup": (0.0, 0.9), "weight_decay": (0.0, 10.0), "dropout": (0.0, 0.95), "clip": (1e-6, 1e6),
-    "memory_steps": (2.0, 1e6), "input_noise": (0.0, 10.0), "equaliser": (0.0, 10.0), "mood_noise": (0.0, 2.0), "mood_masking": (0.0, 1.0),
+    "memory_steps": (2.0, 1e6), "input_noise": (0.0, 10.0), "equaliser": (0.0, 10.0), "mood_noise": (0.0, 2.0), "mood_share": (0.0, 1.0), "mood_masking": (0.0, 1.0),
     "echo_masking": (0.0, 1.0), "beta": (0.0, 1.0), "contrast": (0.0, 100.0), "contrast_every": (1, 1000), "seed": (0, 2**63 - 1), "threads": (1, 1024), "bootstrap": (10, 1_000_000),
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from kelly._rt.contract import FEATURES
 from kelly.cli import app
 from training import counterfactuals, evaluate
 from training.counterfactuals import KEYS, LEVELS_DB, SETTLED_ROWS, TEMPI, Variant, judged, spearman
@@ -62,6 +63,15 @@ def test_an_ear_that_follows_passes_and_one_that_does_not_fails():
     assert SETTLED_ROWS < ROWS
 
 
+def test_the_front_end_says_what_its_inputs_say():
+    """Mode as valence, notes and level as arousal, nothing else."""
+    x = np.zeros((2, 128), np.float32)
+    x[1, FEATURES["mode_sign"].start], x[1, FEATURES["slow_level"].start], x[1, FEATURES["log2_notes_per_second"].start] = -1, 0.2, 1
+    said = counterfactuals.FrontEnd()(x)
+    np.testing.assert_allclose(said[:, :3], [[0, 0, 0], [-0.3, 0.2, 0]], atol=1e-6)
+    assert not said[:, 3:].any()
+
+
 def test_ranks_are_spearmans():
     """1 for any rise, -1 for any fall, 0 for a line that never moves."""
     assert spearman((1, 2, 3), (0.1, 5, 5.1)) == pytest.approx(1)
@@ -76,7 +86,7 @@ def test_the_page_has_every_number(tmp_path):
     told = cases | {"gates": evaluate.gates(cases)}
     row = {"measure": "valence R2", "better": "more", "net": [0.5, 0.4, 0.6], "ridge": [0.45, 0.3, 0.5], "against": "ridge", "gain": [0.05, 0.01, 0.09]}
     figures = {"sequences": 3, "songs": 2, "steps": 1234, "measures": [row], "beats_baseline": True, "verdict": "valence R2 better than ridge", "sets": ["cues"]}
-    found = {"command": "kelly train evaluate", "models": {"emotionrecognizer": {"taught_by": "cues", "sha256": "0" * 16}}, "held_out": {"emotionrecognizer": figures}, "counterfactuals": {"pieces": 1, "net": told, "rule": told}}
+    found = {"command": "kelly train evaluate", "models": {"emotionrecognizer": {"taught_by": "cues", "sha256": "0" * 16}}, "held_out": {"emotionrecognizer": figures}, "counterfactuals": {"pieces": 1, "net": told, "rule": told, "front end": told}}
     evaluate.write(found, tmp_path)
     page = (tmp_path / "README.md").read_text()
     for words in ("0.500 [0.400, 0.600]", "+0.050 [+0.010, +0.090] than ridge", "100% of 1", "| pass |", "1,234 steps of cues", "kelly train evaluate"):
