@@ -24,6 +24,7 @@ ROWS = (
     ("load", "processor time of a live session", "5 % of a core"),
     ("faults", "audio server killed and restarted", "seen within 1 s, back by name within 3 s, the clock goes on"),
     ("faults", "audio server killed for good", "exit 7, nothing hangs"),
+    ("faults", "PortAudio on a server that was killed and restarted", "seen within 2.5 s, nothing hangs; back by name, or exit 7 within the patience and 5 s"),
     ("faults", "audio device gone and back", "notes released within 1 s, never another device"),
     ("faults", "server back at another rate or period", "period: plays on; rate: exit 7 and says so"),
     ("faults", "MIDI port gone and back", "bounded queue, opened again by name, controllers and programs sent again"),

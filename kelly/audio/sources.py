@@ -33,6 +33,7 @@ DEVICE_CHANNELS = 2
 """Inputs of a device that are mixed where no channel is chosen; an interface with 18 is not a choir."""
 
 CLOSE_S = 2.0
+_LEFT: list[Any] = []  # streams that a driver never let go of, and what it may still write into
 
 
 class Source(Protocol):
@@ -249,6 +250,9 @@ class LiveSource:
         stream, self._stream = self._stream, None
         if stream is None:
             return not self._stuck
+        if "JACK" in self.host_api and not stream.active:  # closing it ends the process: PortAudio asserts that its server answers
+            self._leave(stream)
+            return False
 
         def close() -> None:
             with suppress(Exception):
@@ -259,10 +263,15 @@ class LiveSource:
         with chatter.captured():
             closer.start()
             closer.join(CLOSE_S)
-        if closer.is_alive():  # then Pa_Terminate would not return either, and it is called when Python exits
-            atexit.unregister(portaudio()._exit_handler)
-            self._stuck = True
+        if closer.is_alive():
+            self._leave(stream)
         return not self._stuck
+
+    def _leave(self, stream: Any) -> None:
+        """Close nothing: Pa_Terminate would not return either, and it is called when Python exits."""
+        atexit.unregister(portaudio()._exit_handler)
+        _LEFT.append((stream, self.capture))
+        self._stuck = True
 
     @property
     def alive(self) -> bool:
@@ -271,6 +280,11 @@ class LiveSource:
     @property
     def error(self) -> Exception | None:
         return None
+
+
+def left_behind() -> bool:
+    """Whether a driver never let go of a stream; then a process had better end without asking its library."""
+    return bool(_LEFT)
 
 
 def open_source(

@@ -167,11 +167,11 @@ def kelly_process(jack_server, tmp_path):
     """Start ``kelly ARGS`` on the server, or on another, in a folder of its own."""
     processes = []
 
-    def start(*args, server=jack_server):
+    def start(*args, server=jack_server, program=None):
         env = {**server.env, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         processes.append(
             subprocess.Popen(
-                [sys.executable, "-m", "kelly", *args], env=env, cwd=tmp_path,
+                [sys.executable, *(["-m", "kelly"] if program is None else [str(program)]), *args], env=env, cwd=tmp_path,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )
         )

@@ -35,9 +35,9 @@ class Told:
 class Playing:
     """``kelly live`` on a stage, or with an input and an output among ``more``, which come last and win."""
 
-    def __init__(self, kelly_process, server, *more):
+    def __init__(self, kelly_process, server, *more, program=None):
         words = ("live", "--audio-in", "stage", "--midi-out", "virtual", "--key", "Am", "--tempo", "120", "--json", *more)
-        self.process = kelly_process(*words, server=server)
+        self.process = kelly_process(*words, server=server, program=program)
         self.told = Told(self.process)
         self.began = self.told.when("Ctrl-C ends it", 20)
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import soundfile
 
 from tests.live.playing import Playing
 
+HERE = Path(__file__).resolve().parent
 pytestmark = pytest.mark.live
 
 
@@ -112,6 +114,26 @@ def test_a_server_that_stays_away_ends_the_session_with_7(doomed, stage, kelly_p
     assert code == 7, playing.told.text
     assert took_s < 6
     assert "the device is gone; no note could be released" in playing.told.text
+
+
+def test_portaudio_whose_server_died_hangs_nobody(doomed, stage, kelly_process, wav, reliability):
+    """PortAudio never returns from a dead server, not even at the interpreter's end; kelly leaves it behind."""
+    stage(wav, doomed)
+    playing = Playing(kelly_process, doomed, "--patience", "2", program=HERE / "through_portaudio.py")
+    time.sleep(2)
+    began = time.monotonic()
+    doomed.process.kill()
+    doomed.process.wait(5)
+    seen_s = playing.told.when("the device is gone; waiting for it", 5) - began
+    restart(doomed)
+    stage(wav, doomed)
+    code, _ = playing.ended()
+    took_s = time.monotonic() - began
+    passed = code == 7 and took_s < 7 and seen_s < 2.5
+    reliability("PortAudio on a server that was killed and restarted", f"seen after {seen_s:.1f} s, exit {code} after {took_s:.1f} s with a patience of 2 s", passed)
+    assert code == 7, playing.told.text
+    assert took_s < 7
+    assert seen_s < 2.5
 
 
 def test_a_device_that_leaves_its_server_and_comes_back_is_found_by_name(jack_server, stage, kelly_process, wav, reliability):

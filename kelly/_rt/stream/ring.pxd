@@ -38,3 +38,4 @@ cdef class Ring:
     cdef kelly_ring* ring
     cdef readonly object dtype
     cdef readonly Py_ssize_t capacity
+    cdef uint64_t _push_slowly(self, const unsigned char* start, uint64_t n, double timeout_s)
