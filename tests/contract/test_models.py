@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 
 import kelly
-from kelly._rt.contract import CONTRACT_VERSION, EMBEDDING, NET_NAMES, net_spec
+from kelly._rt.contract import CONTRACT_VERSION, DYNAMICS_IN, EMBEDDING, NET_NAMES, net_spec
 from kelly.nets.json import read_model
 from kelly.nets.store import PACKAGE_MODELS
 
 RECURRENT = ("emotionrecognizer", "melodytransformer")
-DISTILLED = ("melodytransformer",)
-"""Nets that were taught by their rule; the others by music, and their files say whether that beat their baselines."""
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +56,11 @@ def test_metadata_and_card_say_what_they_are(processor, name):
     assert metadata["contract"] == CONTRACT_VERSION
     assert metadata["rule_indices"] == list(spec.output.rule_indices())
     card = (slot.path.parent / "CARD.md").read_text(encoding="utf-8")
-    if name in DISTILLED:
-        assert "distilled" in metadata["taught_by"]
-        assert "Distilled from kelly's own fallback rule" in card
-    else:
-        assert metadata["free"]
-        assert metadata["beats_baseline"] is True
-        assert metadata["verdict"] in card
-        assert not metadata["quick"]
-        assert ("`cues`" in card) == metadata["synthetic"]
+    assert metadata["free"]
+    assert metadata["beats_baseline"] is True
+    assert metadata["verdict"] in card
+    assert not metadata["quick"]
+    assert ("`cues`" in card) == metadata["synthetic"]
     for words in (f"contract {CONTRACT_VERSION}", metadata["created_by"], "What it cannot do"):
         assert words in card
     for index in spec.output.rule_indices():
@@ -117,24 +111,6 @@ def test_kelly_computes_what_pytorch_computes(processor, unseen, name):
     network.reset()
 
 
-# Share of the rule's variance explained on unseen material, and for distributions the share of equal
-# first choices: each bar lies a little under what the cards report, so that a rule that is changed
-# without training its net again is noticed.
-BARS = {"melodytransformer": (0.92, 0.90)}
-
-
-@pytest.mark.parametrize("name", DISTILLED)
-def test_the_nets_agree_with_the_rules_that_taught_them(processor, unseen, name):
-    from training.distil import agree
-
-    agreement = agree(net_spec(name), processor.slot(name).path, unseen[name])
-    explained, top1 = BARS[name]
-    assert agreement.explained >= explained
-    assert agreement.error < 0.6 * agreement.of_mean
-    if agreement.top1 is not None:
-        assert agreement.top1 >= top1
-
-
 def test_the_recognizer_does_not_say_what_it_does_not_know(processor, unseen):
     """Indices that its card calls unknown are constant; those that the band plays by are not among them."""
     slot = processor.slot("emotionrecognizer")
@@ -171,3 +147,24 @@ def test_silence_and_noise_leave_every_answer_in_range(processor):
     for y in (result.embedding, result.melody, result.harmony, result.dynamics, result.groove):
         assert np.isfinite(y).all()
         assert np.abs(y).max() <= 1
+
+
+def test_force_follows_the_player_and_not_its_own_last_note(processor):
+    """A player who gets louder and softer over 32 beats, while the net is told its own last velocity, as when it plays."""
+    network, at = processor.clone_engine("dynamicsengine"), {field.name: field.start for field in DYNAMICS_IN.fields}
+    level, said, before = 0.5 + 0.2 * np.sin(2 * np.pi * np.arange(256) / 64), [], 0.0
+    for step, now in enumerate(level):
+        x = np.zeros((1, DYNAMICS_IN.size), np.float32)
+        for name in ("level_fast", "level_slow", "level_peak"):
+            x[0, at[name]] = now
+        for name, value in (("density", 0.4), ("player_gate", 0.7), ("beat_confidence", 1), ("chord_tone", 1), ("since_note", 0.12), ("previous_velocity", before)):
+            x[0, at[name]] = value
+        for name, steps in (("bar", 8), ("phrase", 32)):
+            angle = 2 * np.pi * (step % steps) / steps
+            x[0, at[f"{name}_sin"]], x[0, at[f"{name}_cos"]] = np.sin(angle), np.cos(angle)
+        x[0, at["beat_in_bar"] + step % 8 // 2] = x[0, at["voice"] + 2] = 1
+        x[0, at["metrical_weight"]] = (1, 0.25, 0.5, 0.25, 0.75, 0.25, 0.5, 0.25)[step % 8]
+        before = float(network(x)[0, 0])
+        said.append(before)
+    assert np.corrcoef(level, said)[0, 1] > 0.9
+    assert np.polyfit(level, said, 1)[0] > 0.3  # of velocity per unit of level; the rule has .78, a net that copied itself had .13
