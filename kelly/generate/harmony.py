@@ -14,13 +14,14 @@ from .moment import FINAL, INNER_VOICE, Moment, Note
 from .settings import BASS, CHORDS, Part
 from .why import Why
 
-# One bar of 16ths; x strikes.  A row per step of energy, from held chords to driving eighths.
+# One bar of 16ths; x strikes.  A row per step of energy, from held chords to driving eighths.  From the second row on a beat
+# that foot and bass may leave out, two and four above all, is the chords': somebody pitched or the foot marks each beat.
 COMPING = (
     ("x...............",),
-    ("x.......x.......", "x..............."),
-    ("x.....x.........", "x.......x.......", "x.........x....."),
-    ("x.....x...x.....", "x...x...x.x.....", "..x...x...x...x."),
-    ("x..x..x...x.x...", "x.x...x.x.x...x.", "x.x.x.x.x.x.x.x."),
+    ("x...x...x...x...", "x...x.......x..."),
+    ("x...x...x.x.x...", "x...x.....x.x...", "....x.......x..."),
+    ("x...x.x...x.x...", "x...x...x.x.x...", "x.x.x.....x.x..."),
+    ("x..xx.x...x.x...", "x.x.x.x.x.x.x.x.", "x.x.x...x.x.x.x."),
 )
 PAD, LIVELY = 0, 3  # levels: at PAD chords ring across bars, from LIVELY on they are short
 _HELD_BARS = 2  # a chord that does not change is struck again after this many bars

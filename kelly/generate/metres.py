@@ -83,7 +83,7 @@ METRES: Mapping[tuple[int, bool], Metre] = {
         cymbal=(("... x..",), ("X.. X..", "X.x X.x"), ("Xxx Xxx",), ("Xxx Xxx",), ("Xxx Xxx",)),
         comping=(
             ("x.. ...",),
-            ("x.. ...", "x.. x.."),
+            ("x.. x..",),
             ("x.. x..", "x.. x.x"),
             (".xx .xx", "x.x x.."),
             (".xx .xx", "x.x x.x", "xxx x.x"),
@@ -98,7 +98,7 @@ METRES: Mapping[tuple[int, bool], Metre] = {
         cymbal=(("... x.. x..",), ("X.. x.. x..",), ("X.x x.x x.x", "Xxx Xxx Xxx"), ("Xxx Xxx Xxx",), ("Xxx Xxx Xxx",)),
         comping=(
             ("x.. ... ...",),
-            ("x.. ... ...", "x.. ... x.."),
+            ("x.. x.. x..", "... x.. x.."),
             ("x.. x.. x..", "... x.. x.."),
             (".xx .xx .xx", "x.x x.. x.."),
             (".xx .xx .xx", "x.x x.x x.x"),
@@ -131,8 +131,8 @@ METRES: Mapping[tuple[int, bool], Metre] = {
         ),
         comping=(
             ("x.. ... ... ...",),
-            ("x.. ... x.. ...", "x.. ... ... ..."),
-            ("x.. ... x.. x..", "... x.. ... x.."),
+            ("x.. x.. ... x..",),
+            ("x.. x.. x.. x..", "... x.. ... x.."),
             ("x.. x.x x.. x.x", "... x.x ... x.x"),
             (".xx .xx .xx .xx", "x.x x.x x.x x.x"),
         ),
@@ -150,7 +150,7 @@ METRES: Mapping[tuple[int, bool], Metre] = {
         kick=(("x... ....",), ("x... ....",), ("x... ..o.",), ("x... ..x.", "x..o ..o."), ("x..x ..x.", "x..o ..x.")),
         snare=((".... x...",), (".... X...",), (".... X...",), (".... X...",), (".... X...",)),
         cymbal=((".... x...",), ("X... X...", "..x. ..x."), ("X.x. X.x.",), ("X.x. X.x.",), ("X.x. X.x.", "Xxxx Xxxx")),
-        comping=(("x... ....",), ("x... ....", "x... x..."), ("x... x...", "..x. ..x."), ("..x. ..x.", "x... x.x."), ("..x. ..x.", "x.x. x.x.")),
+        comping=(("x... ....",), ("x... x...",), ("x... x...", "x... x.x."), ("..x. ..x.", "x... x.x."), ("..x. ..x.", "x.x. x.x.")),
         bass=(("r... ....",), ("r... ....", "r... r..."), ("r... r...", "r... f..."), ("r... r.r.", "r... f.r."), ("r... r.r.", "r.o. r.r.")),
         turn=_TURN_EVEN,
     ),
@@ -173,7 +173,7 @@ METRES: Mapping[tuple[int, bool], Metre] = {
         ),
         comping=(
             ("x... .... ....",),
-            ("x... .... ....", "x... .... x..."),
+            ("x... x... x...", ".... x... x..."),
             (".... x... x...", "x... x... x..."),
             (".... x... x...", "x... x... x.x."),
             ("x... x.x. x...", "..x. x.x. x.x."),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +64,9 @@ def sound(take: Take, folder: Path = CACHE) -> Path:
     path = folder / f"{hashlib.sha256(played.encode()).hexdigest()[:24]}.flac"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, take.render(folder), RATE)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:  # of this run alone: another may render beside it
+            soundfile.write(Path(scratch) / path.name, take.render(Path(scratch)), RATE)
+            (Path(scratch) / path.name).replace(path)
     return path
 
 
