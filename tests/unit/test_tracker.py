@@ -106,6 +106,17 @@ def test_a_loop_of_the_minor_is_not_taken_for_its_relative(shift):
         assert (late["key_mode"] == mode).all()
 
 
+@pytest.mark.parametrize("pickup", [1, 2, 3])
+def test_a_pickup_names_no_key_alone(pickup):
+    """C F G Am after a pickup on Am: the first downbeat's chord has as much to say as the first one."""
+    chord_at = bars_of(((0, 0), (5, 0), (7, 0), (9, 1)), 120, start_s=0.5 + pickup * 0.5)
+    records = played(np.arange(0.5, 30, 0.5), 30.0, lambda time: chord_at(time) if time >= 0.5 + pickup * 0.5 else (9, 1))
+    late = Tracker(RATE).run(records)
+    late = late[late["frame"] > 16 * RATE]
+    assert (late["key_tonic"] == 0).all()
+    assert (late["key_mode"] == 1).all()
+
+
 def test_what_booms_below_the_tones_names_neither_chord_nor_key():
     """C Am F G over a bass whose body sounds a major third below every note of it, three times its energy, below 80 Hz."""
     records = played(np.arange(0.5, 24.5, 0.5), 24.5, bars_of(POP, 120))

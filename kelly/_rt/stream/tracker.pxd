@@ -43,7 +43,8 @@ cdef struct key_state:
     double played_s, held_s, confidence
     double chords[N_CHORDS]
     double chord_cost[24]
-    int tonic, mode, candidate, first_root, first_mode
+    int tonic, mode, candidate, first_chord, down_chord
+    int first[MAX_BAR]  # chord of each of the first beats, -1 where none was heard
 
 
 cdef struct pulse_state:

@@ -153,6 +153,8 @@ cdef class Tracker:
             place = grid_bar_beat(&self.grid, self.grid.count - 1)
             accent = chords_beat(&self.chords, self.grid.count - 1, place, self.grid.beats_per_bar, &self.key)
             grid_accent(&self.grid, self.grid.count - 1, accent)
+            if self.tactus.turns == 0 and self.grid.count <= KEY_FIRST_BARS * self.grid.beats_per_bar:
+                key_first(&self.key, grid_first_downbeat(&self.grid))
             if not self.grid.locked and fabs(self.grid.period / self.tactus.period - 1.0) > OCTAVE:
                 tactus_clear(&self.tactus)
             self.tactus.period = self.grid.period

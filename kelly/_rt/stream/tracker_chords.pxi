@@ -224,7 +224,7 @@ cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_p
         for c in range(N_CHORDS):
             if s.plain[c] > s.plain[plain]:
                 plain = c
-        key_chord(key, plain)
+        key_chord(key, plain, beat)
     for c in range(N_CHORDS):
         s.posterior[c] = s.work[c]
         if s.posterior[c] > s.posterior[best]:

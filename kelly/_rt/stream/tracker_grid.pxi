@@ -54,6 +54,10 @@ cdef int64_t grid_bar_beat(const grid_state* s, int64_t beat) noexcept nogil:
     return (beat + s.bar_shift) % s.beats_per_bar
 
 
+cdef int grid_first_downbeat(const grid_state* s) noexcept nogil:
+    return <int>((s.beats_per_bar - s.bar_shift % s.beats_per_bar) % s.beats_per_bar)
+
+
 cdef void grid_onset(grid_state* s, double frame, double weight) noexcept nogil:
     # frame: of the attack, some hops ago
     cdef double position, error
@@ -239,7 +243,7 @@ cdef void grid_accent(grid_state* s, int64_t beat, double accent) noexcept nogil
     # Where is the bar line?  Accents (change of harmony, weight in the bass) per place in the bar;
     # another place must lead clearly for two bars before the bar is moved.  Beats keep their numbers.
     cdef int i, best = 0, n = s.beats_per_bar
-    cdef int place = <int>(beat % n), own = <int>((n - s.bar_shift % n) % n)
+    cdef int place = <int>(beat % n), own = grid_first_downbeat(s)
     if s.bar_fixed:
         return
     for i in range(n):

@@ -18,16 +18,20 @@ cdef double KEY_FIRST_MODE = 0.08
 cdef int[7] FIRST_MODE = [1, -1, 1, -1, -1, 0, 0]
 cdef double KEY_CHORD_MEMORY = 0.97  # per beat
 cdef double KEY_FIRST_BONUS = 0.16  # for the root of the first chord, and so much more for its third
+cdef double KEY_DOWN_SHARE = 0.5  # of that bonus, for the chord on the first downbeat: a pickup opens no piece
+cdef int KEY_FIRST_BARS = 12  # within which the bar line may still be found
 
 
 cdef void key_clear(key_state* s) noexcept nogil:
-    cdef int given = s.given, tonic = s.tonic, mode = s.mode
+    cdef int given = s.given, tonic = s.tonic, mode = s.mode, i
     memset(s, 0, sizeof(key_state))
     s.given = given
     s.tonic = tonic if given else -1
     s.mode = mode if given else 0
     s.confidence = 1.0 if given else 0.0
-    s.candidate = s.first_root = -1
+    s.candidate = s.first_chord = s.down_chord = -1
+    for i in range(MAX_BAR):
+        s.first[i] = -1
 
 
 cdef void follow(double* mean, const double* v, double seconds, double scale) noexcept nogil:
@@ -69,12 +73,30 @@ cdef double key_correlation(const double* chroma, int tonic, const double* profi
     return xy / sqrt(xx * yy) if xx > 1e-18 else 0.0
 
 
-cdef void key_chord(key_state* s, int chord) noexcept nogil:
+cdef void key_first(key_state* s, int place) noexcept nogil:
+    # place: of the first downbeat among the beats
+    cdef int i
+    s.down_chord = -1
+    for i in range(MAX_BAR):
+        if s.first[i] >= 0 and (s.down_chord < 0 or i <= place):
+            s.down_chord = s.first[i]
+
+
+cdef double key_opens(int chord, int i) noexcept nogil:
+    # What the first chord says for key i.
+    if chord < 0 or chord % 12 != i % 12:
+        return 0.0
+    return KEY_FIRST_BONUS + (KEY_FIRST_MODE if FIRST_MODE[chord // 12] == (1 if i < 12 else -1) else 0.0)
+
+
+cdef void key_chord(key_state* s, int chord, int64_t beat) noexcept nogil:
     # A beat's chord, heard without regard to the key; what it says about all keys.
     cdef int i, c
     cdef double total = 0.0
-    if s.first_root < 0:
-        s.first_root, s.first_mode = chord % 12, FIRST_MODE[chord // 12]
+    if s.first_chord < 0:
+        s.first_chord = chord
+    if beat < MAX_BAR:
+        s.first[beat] = chord
     for c in range(N_CHORDS):
         s.chords[c] *= KEY_CHORD_MEMORY
     s.chords[chord] += 1.0
@@ -92,8 +114,7 @@ cdef double key_score(const key_state* s, int i) noexcept nogil:
     cdef double fit = key_correlation(s.long_term, i % 12, KEY_PROFILES + 12 * (i // 12))
     if i >= 12:
         fit = max(fit, key_correlation(s.long_term, i % 12, KEY_NATURAL))
-    if i % 12 == s.first_root:
-        fit += KEY_FIRST_BONUS + (KEY_FIRST_MODE if s.first_mode == (1 if i < 12 else -1) else 0.0)
+    fit += (1.0 - KEY_DOWN_SHARE) * key_opens(s.first_chord, i) + KEY_DOWN_SHARE * key_opens(s.down_chord, i)
     return fit - KEY_CHORD_WEIGHT * s.chord_cost[i]
 
 
