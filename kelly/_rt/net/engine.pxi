@@ -1,7 +1,7 @@
 """Kernels, activations and executor: the one source, compiled once per instruction set.
 
-The including module defines PANEL, the outputs computed side by side, and CHUNK, the same where every
-output has several sums at once; NARROW is CHUNK, or TAIL_PANEL where that is less.  Everything is vectorised
+The including module defines PANEL, the outputs computed side by side, CHUNK, the same where every
+output has up to eight sums at once, and LANES where it has four; NARROW is CHUNK, or TAIL_PANEL where that is less.  Everything is vectorised
 across outputs, so each output's own sum keeps its order and every instruction set gives the same
 bits; the build forbids the compiler to fuse product and sum.
 
@@ -237,7 +237,7 @@ cdef inline void chunk_redux(const float* w, Py_ssize_t stride, const float* x, 
 cdef inline void chunk_lanes(const float* w, Py_ssize_t stride, const float* x, Py_ssize_t n, const int width, float* total) noexcept nogil:
     """total += xsimd's reduction of the products: four lanes, added one after the other, then the tail."""
     cdef Py_ssize_t k = PACKET, full = n // PACKET * PACKET
-    cdef float[CHUNK] a0, a1, a2, a3, acc
+    cdef float[LANES] a0, a1, a2, a3, acc
     cdef int j
     for j in range(width):
         acc[j] = 0
@@ -268,27 +268,34 @@ cdef inline void chunk_lanes(const float* w, Py_ssize_t stride, const float* x, 
         total[j] += acc[j]
 
 
-cdef inline void one_chunk(const float* w, Py_ssize_t stride, const float* x, Py_ssize_t n, const int width, int order, const Py_ssize_t* lengths, Py_ssize_t per_tap, const float* start, float* total) noexcept nogil:
+cdef inline void lanes_chunk(const float* w, Py_ssize_t stride, const float* x, Py_ssize_t n, const int width, int order, const Py_ssize_t* lengths, Py_ssize_t per_tap, const float* start, float* total) noexcept nogil:
+    """ORDER_LANES, three segments, and ORDER_TAPS."""
     cdef Py_ssize_t k = 0
     cdef int j, s
+    if order == ORDER_LANES:
+        for j in range(width):
+            total[j] = 0
+        for s in range(3):
+            chunk_lanes(w + k * stride, stride, x + k, lengths[s], width, total)
+            k += lengths[s]
+    else:
+        for j in range(width):
+            total[j] = 0 if start == NULL else start[j]
+        while k < n:
+            chunk_lanes(w + k * stride, stride, x + k, per_tap, width, total)
+            k += per_tap
+
+
+cdef inline void one_chunk(const float* w, Py_ssize_t stride, const float* x, Py_ssize_t n, const int width, int order, const Py_ssize_t* lengths, Py_ssize_t per_tap, const float* start, float* total) noexcept nogil:
+    cdef int j
     if order == ORDER_STARTED:
         for j in range(width):
             total[j] = 0 if start == NULL else start[j]
         chunk_started(w, stride, x, n, width, total)
     elif order == ORDER_REDUX:
         chunk_redux(w, stride, x, n, width, total)
-    elif order == ORDER_LANES:
-        for j in range(width):
-            total[j] = 0
-        for s in range(3):
-            chunk_lanes(w + k * stride, stride, x + k, lengths[s], width, total)
-            k += lengths[s]
-    else:  # taps
-        for j in range(width):
-            total[j] = 0 if start == NULL else start[j]
-        while k < n:
-            chunk_lanes(w + k * stride, stride, x + k, per_tap, width, total)
-            k += per_tap
+    else:
+        lanes_chunk(w, stride, x, n, width, order, lengths, per_tap, start, total)
 
 
 cdef void chunked_product(const float* w, Py_ssize_t w_columns, Py_ssize_t skipped, const float* x, Py_ssize_t columns, Py_ssize_t rows, int order, const Py_ssize_t* lengths, Py_ssize_t per_tap, const float* start, float* y) noexcept nogil:
@@ -298,25 +305,29 @@ cdef void chunked_product(const float* w, Py_ssize_t w_columns, Py_ssize_t skipp
     per_tap  columns per tap, ORDER_TAPS only
     start    what the sums start from, [rows] and readable a panel further, NULL: 0; ORDER_STARTED and ORDER_TAPS only
     """
-    cdef float total[CHUNK]
-    cdef Py_ssize_t width, used, j
+    cdef float total[LANES]
+    cdef Py_ssize_t width, used, j, chunk
+    cdef bint lanes = order == ORDER_LANES or order == ORDER_TAPS
     cdef int i
     while rows > 0:
         width = PANEL if rows >= PANEL else TAIL_PANEL if rows > LAST_PANEL else LAST_PANEL
         used = width if width < rows else rows
+        chunk = LANES if lanes and width == PANEL else CHUNK
         j = 0
         while j < used:
-            if width == LAST_PANEL:
+            if lanes and width == PANEL:
+                lanes_chunk(w + skipped * PANEL + j, PANEL, x, columns, LANES, order, lengths, per_tap, start, total)
+            elif width == LAST_PANEL:
                 one_chunk(w + skipped * width, width, x, columns, LAST_PANEL, order, lengths, per_tap, start, total)
             elif width == TAIL_PANEL:
                 one_chunk(w + skipped * width + j, width, x, columns, NARROW, order, lengths, per_tap, start, total)
             else:
                 one_chunk(w + skipped * width + j, width, x, columns, CHUNK, order, lengths, per_tap, start, total)
-            for i in range(<int>(used - j if used - j < CHUNK else CHUNK)):
+            for i in range(<int>(used - j if used - j < chunk else chunk)):
                 y[j + i] = total[i]
-            j += CHUNK
+            j += chunk
             if start != NULL:
-                start += CHUNK if CHUNK < width else width
+                start += chunk if chunk < width else width
         w += w_columns * width
         y += used
         rows -= used
