@@ -157,7 +157,6 @@ class Watch:
             with suppress(MidiPortError):
                 if self.sink.reopen():
                     self.performer.play_to(self.sink.port)
-                    self.performer.repeat_settings()
                     self.news.append(f"{self.sink.description}: the port is back")
 
     @property

@@ -125,6 +125,21 @@ def test_a_new_listener_is_told_every_program_and_controller():
     stage.stop()
 
 
+def test_a_port_that_follows_another_hears_its_programs_before_any_note():
+    """A thousand notes are on their way while the port changes; the first two messages are what was set."""
+    stage = Stage()
+    stage.plan((1, 0, (0xC1, 33)), (2, 0, (0xB1, 7, 90)))
+    stage.until(lambda: stage.port.waiting == 2)
+    other = open_idle()
+    for i in range(500):
+        stage.plan((10, 0, (ON, i % 128, 90)), (10, 0, (OFF, i % 128, 64)))
+        if i == 250:
+            stage.performer.play_to(other)
+    stage.until(lambda: stage.port.waiting + other.waiting == 1004)
+    assert [message for _, message in other.take()][:2] == [bytes((0xB1, 7, 90)), bytes((0xC1, 33))]
+    stage.stop()
+
+
 def test_a_closed_port_refuses_and_counts():
     port = open_idle()
     assert port.send((ON, 60, 90))

@@ -21,6 +21,7 @@ cdef struct performer_t:
     kelly_ring* inputs[2]           # planned events, reflex events
     kelly_ring* out                 # what goes to the sink
     kelly_cell port                 # kelly_port*: a native port that is played at once, 0 for none
+    kelly_port* playing             # the same, as this turn of the loop took it
     kelly_capture* capture          # the live clock; NULL where the conductor's progress is the clock
     event_t* heap
     int32_t size

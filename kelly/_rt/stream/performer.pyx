@@ -137,7 +137,7 @@ cdef int64_t clock_read(performer_t* p) noexcept nogil:
 
 
 cdef kelly_port* native_port(performer_t* p) noexcept nogil:
-    return <kelly_port*><uintptr_t>kelly_get(&p.port)
+    return p.playing
 
 
 cdef int64_t time_of(performer_t* p, int64_t frame) noexcept nogil:
@@ -308,6 +308,7 @@ cdef void perform(performer_t* p) noexcept nogil:
     cdef int64_t now, behind, limit
     cdef uint64_t place
     cdef event_t* e
+    cdef kelly_port* port
     cdef bint stopping = False, finishing = False, panicking = False, moved
     while True:
         stopping = stopping or kelly_get(&p.stop) != 0
@@ -321,6 +322,10 @@ cdef void perform(performer_t* p) noexcept nogil:
         if kelly_take(&p.panic):
             panicking = True
             kelly_add(&p.panics, 1)
+        port = <kelly_port*><uintptr_t>kelly_get(&p.port)
+        if port != p.playing:                               # a new port hears programs and controllers before any note
+            p.playing = port
+            kelly_set(&p.repeat, 1)
         if kelly_take(&p.repeat) and native_port(p) != NULL:
             repeat_settings(p, now)
         if panicking or stopping:
@@ -429,6 +434,8 @@ cdef class Performer:
 
     def play_to(self, NativePort port):
         """Play a native port from the performer's own thread, from now on; None for the out ring only.
+
+        A port that follows another is told every program and controller first.
 
         raises  ValueError offline, where nothing happens at its time
         thread  [main], also while the performer runs
