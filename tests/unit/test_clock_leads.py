@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from rig import Rig, chords, command
-from tracker_material import RATE, beats, played
+from tracker_material import RATE, beats, bits, played
 
 from kelly._rt.layout import COMMAND_KINDS
 from kelly._rt.stream.tracker import Tracker
@@ -80,7 +80,7 @@ def test_a_tempo_beyond_belief_changes_nothing(bpm):
     plain.run(records[:300]), odd.run(records[:300])
     odd.follow_clock(bpm, 100, 0)
     odd.take_tap(bpm, 100)
-    assert plain.run(records[300:]).tobytes() == odd.run(records[300:]).tobytes()
+    assert bits(plain.run(records[300:])) == bits(odd.run(records[300:]))
 
 
 def test_taps_place_the_beat_and_its_tempo():

@@ -95,7 +95,9 @@ def rendered(take, target):
 
 def chords_take(folder, **flags):
     """The folder of a take of six seconds of chords."""
-    session = Session(config(record=str(folder), **flags), source=Device(chords(6).reshape(-1), pause_s=0.001), sink=MemorySink())
+    source = Device(chords(6).reshape(-1), pause_s=0.001)
+    session = Session(config(record=str(folder), **flags), source=source, sink=MemorySink())
+    source.heard = lambda: int(session.snapshot().tick["frame"]) if session.snapshot().tick is not None else 0
     with session:
         assert session.source.delivered.wait(30)
     return session.take.folder

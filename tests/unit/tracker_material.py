@@ -55,3 +55,8 @@ def beats(ticks):
     known = ticks[ticks["beat_count"] >= 0]
     _, first = np.unique(known["beat_count"], return_index=True)
     return known["beat_frame"][first]
+
+
+def bits(records):
+    """What records hold, to the last bit, without what lies unused between them."""
+    return {name: records[name].tobytes() for name in records.dtype.names}
