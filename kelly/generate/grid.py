@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..music.chord import Chord
+from ..music.scale import MAJOR, MINOR, Key
 
 STEPS_PER_BEAT = 4
 TERNARY_PLACES = (0.0, 1 / 3, 2 / 3, 5 / 6)
 """Of a ternary beat's steps, in beats: its three eighths and the last sixteenth."""
 
 SURE = 0.4  # chord confidence from which a change is taken on any beat
+FOREIGN = 0.65  # and from which a chord outside a clear key is taken at all
+_KEY_CLEAR = 0.35  # key confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +191,15 @@ class ChordTrack:
 
         strong  whether the tick's ``chord_beat`` is a downbeat or half bar: elsewhere a change that the
                 worker itself doubts waits, since under a single line harmony would flicker with each note
+        A chord outside the key is doubted more: who plays one says it clearly, and what a melody's passing tones
+        add up to is none.
         """
         beat, root, quality = int(tick["chord_beat"]), int(tick["chord_root"]), int(tick["chord_quality"])
         chord = Chord(root % 12, quality) if root >= 0 and 0 <= quality <= 6 else None
         changes = self._changes
         if changes and changes[-1] == (beat, chord):
+            return
+        if chord is not None and tick["chord_confidence"] < FOREIGN and _foreign(chord, tick):
             return
         if changes and changes[-1][1] is not None and not (strong or tick["chord_confidence"] >= SURE):
             return
@@ -207,3 +214,11 @@ class ChordTrack:
             if start <= beat:
                 return chord
         return None
+
+
+def _foreign(chord: Chord, tick: Any) -> bool:
+    """Whether a chord has a tone outside the key of a tick record that is sure of it."""
+    tonic, mode = int(tick["key_tonic"]), int(tick["key_mode"])
+    if tonic < 0 or mode not in (MAJOR, MINOR) or not tick["key_confidence"] >= _KEY_CLEAR:
+        return False
+    return not set(chord.tones) <= set(Key(tonic, mode).allowed())

@@ -83,3 +83,18 @@ def test_the_newest_word_about_a_beat_counts():
     assert track.at(3) == Chord(0)
     assert track.at(4) == track.at(11) == Chord(9)
     assert track.at(12) is None
+
+
+@pytest.mark.parametrize(
+    ("chord", "sure", "key", "taken"),
+    [((7, 1), 0.5, (9, -1, 0.9), False), ((7, 1), 0.8, (9, -1, 0.9), True), ((4, 2), 0.5, (9, -1, 0.9), True),
+     ((7, 1), 0.5, (9, -1, 0.1), True), ((7, 1), 0.5, (-1, 0, 0.0), True), ((7, 1), 0.5, (7, -1, 0.9), True)],
+    ids=["Gm in A minor, unsure", "said clearly", "its own dominant seventh", "a key in doubt", "no key", "in G minor"],
+)  # fmt: skip
+def test_a_chord_outside_a_clear_key_is_taken_only_from_who_says_it_clearly(chord, sure, key, taken):
+    """Under a lone melody a third to a half of all chords lay outside the key, nearly all of them unsure."""
+    track, row = ChordTrack(), np.zeros((), TICK)
+    row["chord_beat"], row["chord_root"], row["chord_quality"], row["chord_confidence"] = 8, *chord, sure
+    row["key_tonic"], row["key_mode"], row["key_confidence"] = key
+    track.update(row[()])
+    assert track.at(9) == (Chord(*chord) if taken else None)
