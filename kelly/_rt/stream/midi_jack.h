@@ -142,6 +142,13 @@ static inline void kelly_jack_clock(kelly_jack *jack) {
     }
 }
 
+/* [main, errand] until a connection that was just made carries messages: JACK takes it up between two cycles, and what was
+ * written before is lost, programs first of all. */
+static inline void kelly_jack_settle(kelly_port *p) {
+    const int64_t since = kelly_get(&p->turns), until_ns = kelly_now_ns() + 500000000;
+    while (kelly_get(&p->turns) < since + 3 && !kelly_get(&p->gone) && kelly_now_ns() < until_ns) kelly_sleep_ns(1000000);
+}
+
 /* [main] make the output and start; NULL, or what went wrong. */
 static inline const char *kelly_jack_open(kelly_port *p, const char *client_name, const char *port_name, const char *to) {
     kelly_jack *jack = (kelly_jack *)calloc(1, sizeof(kelly_jack));
@@ -159,6 +166,7 @@ static inline const char *kelly_jack_open(kelly_port *p, const char *client_name
     if (to == NULL) return NULL;
     snprintf(jack->to, sizeof jack->to, "%s", to);
     if (jack->connect(jack->client, jack->port_name(jack->output), to) != 0) return "JACK refuses the connection";
+    kelly_jack_settle(p);
     jack->listeners = jack->port_connected(jack->output);
     return NULL;
 }
@@ -171,6 +179,7 @@ static inline int kelly_jack_mend(kelly_port *p) {
     if (jack->to[0] && jack->port_connected(jack->output) == 0 && jack->port_by_name(jack->client, jack->to) != NULL)
         jack->connect(jack->client, jack->port_name(jack->output), jack->to);
     jack->listeners = jack->port_connected(jack->output);
+    if (jack->listeners > before) kelly_jack_settle(p);
     return jack->listeners > before;
 }
 
