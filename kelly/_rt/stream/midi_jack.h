@@ -145,8 +145,13 @@ static inline void kelly_jack_clock(kelly_jack *jack) {
 /* [main, errand] until a connection that was just made carries messages: JACK takes it up between two cycles, and what was
  * written before is lost, programs first of all. */
 static inline void kelly_jack_settle(kelly_port *p) {
-    const int64_t since = kelly_get(&p->turns), until_ns = kelly_now_ns() + 500000000;
-    while (kelly_get(&p->turns) < since + 3 && !kelly_get(&p->gone) && kelly_now_ns() < until_ns) kelly_sleep_ns(1000000);
+    kelly_jack *jack = (kelly_jack *)p->backend;
+    const int64_t until_ns = kelly_now_ns() + 500000000;
+    int64_t since = kelly_get(&p->turns);
+    while (kelly_get(&p->turns) < since + 3 && !kelly_get(&p->gone) && kelly_now_ns() < until_ns) {
+        if (jack->port_connected(jack->output) == 0) since = kelly_get(&p->turns);
+        kelly_sleep_ns(1000000);
+    }
 }
 
 /* [main] make the output and start; NULL, or what went wrong. */
