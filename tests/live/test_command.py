@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -117,7 +118,8 @@ def test_an_interrupted_render_leaves_nothing_half_done(tmp_path, env, number, c
     """Neither the file nor a temporary one beside it."""
     samples, rate = soundfile.read(ROOT / "kelly" / "audio" / "demo.ogg", dtype="int16")
     soundfile.write(tmp_path / "long.wav", np.tile(samples[:, 0], 40), rate)
-    process = subprocess.Popen([sys.executable, "-m", "kelly", "render", "long.wav"], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
+    heeded = functools.partial(signal.signal, number, signal.SIG_DFL)  # a shell's background jobs ignore SIGINT, and hand that on
+    process = subprocess.Popen([sys.executable, "-m", "kelly", "render", "long.wav"], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True, preexec_fn=heeded)
     time.sleep(2.0)
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
