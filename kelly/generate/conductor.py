@@ -291,7 +291,7 @@ class Conductor:
             return
         beat_s = self.grid.beat_frames / self.sample_rate_hz
         bar_s = self.grid.beats_per_bar * beat_s
-        silence_s = heard.silence_s + (frame - heard.frame) / self.sample_rate_hz
+        silence_s = heard.quiet_s((frame - heard.frame) / self.sample_rate_hz)
         limit_s = max(bar_s, SHORTEST_PAUSE_S)
         on_the_bar = place.beat_in_bar == 0 and PAUSED_BARS * bar_s <= silence_s and silence_s + bar_s > limit_s
         if silence_s <= limit_s and (on_the_bar or silence_s + beat_s > limit_s):

@@ -28,7 +28,7 @@ FEEL_S = 0.03
 _MEDIUM = 76.0  # velocity around which contrast is measured
 FIGURE, FIGURE_MOST = 0.7, 0.07  # share of a net's figure that is played, and the most it moves a note, of 127
 HABIT_BEATS = 8.0  # over which the net's own mean is taken
-_LOUD = 96.0  # velocity above which force is held back, so that the loudest notes still differ
+_LOUD = 92.0  # velocity above which force is held back, so that the loudest notes still differ
 _SHORTEST_S = 0.03
 _SOFTEST = 10  # softer is not heard; on the wire, note-on 0 would mean note-off
 
@@ -161,7 +161,7 @@ class Dynamics:
             value *= 0.75 + 0.5 * y[BASS_BALANCE]
         elif note.voices > 1 and note.order == note.voices - 1:
             value += 127.0 * y[RANGE] * 0.3  # the top of a chord is its tune
-        value *= BALANCE[part] * note.loudness * (0.88 + 0.24 * moment.energy)  # excitement is heard as force, too
+        value *= BALANCE[part] * note.loudness * (0.76 + 0.48 * moment.energy)  # excitement is heard as force, too
         value += 12.0 * y[VELOCITY_JITTER] * self._luck(part, note, moment, 1) * (1.0 + moment.controls.lean("humanize"))
         value += (value - _MEDIUM) * moment.controls.lean("dynamics")
         value *= moment.controls.factor("intensity", 1.4)

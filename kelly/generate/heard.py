@@ -21,6 +21,9 @@ _SWING, _OFFSET, _SPREAD, _DENSITY, _SYNCOPATION, _GHOST, _FILL, _HALF = (
 )
 
 
+GATE_S = 0.25  # of quiet, after which the player counts as silent
+
+
 @dataclass(frozen=True, slots=True)
 class Groove:
     """The groove net's answer in musical units.
@@ -80,6 +83,10 @@ class Heard:
     mood_confidence: float
     nets: tuple[int, ...]
     groove: Groove
+
+    def quiet_s(self, ahead_s: float) -> float:
+        """How long nothing will have been heard from the player ``ahead_s`` after the tick; 0 while there is."""
+        return 0.0 if self.playing else GATE_S + self.silence_s + ahead_s
 
 
 def _signed(vector: Any) -> Any:

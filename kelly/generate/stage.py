@@ -44,7 +44,7 @@ class Entry:
             return Stage()
         answering = False
         if not heard.playing:
-            silence_s = heard.silence_s + ahead_s
+            silence_s = heard.quiet_s(ahead_s)
             if silence_s > max(bar_s, SHORTEST_PAUSE_S):
                 return Stage()
             answering = silence_s > PAUSE_BEATS * beat_s
