@@ -87,7 +87,7 @@ def play_page(takes: Sequence[Take]) -> list[str]:
         for name, value in playing.measure(take, wider=True).items():
             found[name].append(value)
     level = [playing.measure_level(take) for take in takes[::3]]
-    silence = [playing.measure_silence(take) for take in takes[::3]]
+    silence = [playing.measure_silence(take) for take in takes]
     rows = []
     for name, gate in playing.GATES.items():
         values = np.array(found[name], float)
