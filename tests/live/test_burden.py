@@ -91,7 +91,19 @@ def test_a_burnt_gil_costs_no_frame_and_no_note_its_time(jack_server, stage, cli
         assert on_time, (late, planned, counters["latest_send_us"])
 
 
-VIEWER = "from kelly.live.mailbox import View; import sys, time\nv = View.newest()\nprint('looks', flush=True)\nwhile v.wait(1.0) is not None: time.sleep(.05)"
+VIEWER = """
+import sys, time
+from kelly.errors import DeviceError
+from kelly.live.mailbox import View
+for _ in range(200):  # beside a burnt GIL a session takes its time to begin
+    try:
+        v = View.newest()
+        break
+    except DeviceError:
+        time.sleep(.1)
+print('looks', flush=True)
+while v.wait(1.0) is not None: time.sleep(.05)
+"""
 
 
 @pytest.mark.live
