@@ -9,7 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 48000
@@ -134,6 +136,15 @@ def stage(jack_server, stage_code, tmp_path):
     yield start
     for one in stages:
         one.kill()
+
+
+@pytest.fixture
+def wav(tmp_path):
+    """30 s of plucked fifths, 120 a minute: a grid, a key and notes to answer."""
+    t = np.arange(30 * 48000) / 48000
+    sound = sum(0.15 * np.sin(2 * np.pi * f * t) for f in (220, 330)) * np.exp(-4 * (t % 0.5))
+    soundfile.write(tmp_path / "plucked.wav", sound.astype(np.float32), 48000)
+    return tmp_path / "plucked.wav"
 
 
 @pytest.fixture

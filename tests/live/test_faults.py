@@ -4,7 +4,6 @@ import json
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
 
@@ -12,15 +11,6 @@ from tests.live.playing import Playing
 
 HERE = Path(__file__).resolve().parent
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def wav(tmp_path):
-    """30 s of plucked fifths, 120 a minute: a grid, a key and notes to answer."""
-    t = np.arange(30 * 48000) / 48000
-    sound = sum(0.15 * np.sin(2 * np.pi * f * t) for f in (220, 330)) * np.exp(-4 * (t % 0.5))
-    soundfile.write(tmp_path / "plucked.wav", sound.astype(np.float32), 48000)
-    return tmp_path / "plucked.wav"
 
 
 def notes(events):

@@ -4,9 +4,7 @@ import json
 import signal
 import time
 
-import numpy as np
 import pytest
-import soundfile
 
 from tests.live.playing import Playing
 
@@ -14,15 +12,6 @@ pytestmark = pytest.mark.live
 
 HALF, TWICE, HOLD = "B0527F", "B0537F", "B0407F"
 FLOOD_S = 5
-
-
-@pytest.fixture
-def wav(tmp_path):
-    """30 s of plucked fifths, 120 a minute."""
-    t = np.arange(30 * 48000) / 48000
-    sound = sum(0.15 * np.sin(2 * np.pi * f * t) for f in (220, 330)) * np.exp(-4 * (t % 0.5))
-    soundfile.write(tmp_path / "plucked.wav", sound.astype(np.float32), 48000)
-    return tmp_path / "plucked.wav"
 
 
 def press(peer, message):

@@ -7,9 +7,6 @@ from itertools import islice
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
 import torch
 
 from kelly._rt.contract import DYNAMICS_IN

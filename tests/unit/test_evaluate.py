@@ -7,8 +7,6 @@ import json
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
 from kelly._rt.contract import FEATURES
 from kelly.cli import app
 from training import counterfactuals, evaluate
@@ -81,7 +79,6 @@ def test_ranks_are_spearmans():
 
 def test_the_page_has_every_number(tmp_path):
     """Tables and a picture from what was found."""
-    pytest.importorskip("matplotlib")
     cases = judged(Ear(), heard(1))
     told = cases | {"gates": evaluate.gates(cases)}
     row = {"measure": "valence R2", "better": "more", "net": [0.5, 0.4, 0.6], "ridge": [0.45, 0.3, 0.5], "against": "ridge", "gain": [0.05, 0.01, 0.09]}

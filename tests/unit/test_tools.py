@@ -316,7 +316,6 @@ def test_beats_of_a_given_tempo_lie_on_its_grid(tmp_path):
 
 def test_a_recording_becomes_a_picture(tmp_path, capsys, monkeypatch):
     """A PNG of some size beside the table; without matplotlib the way to it is told, and no half file is left."""
-    pytest.importorskip("matplotlib")
     wav, png = tmp_path / "take.wav", tmp_path / "take.png"
     t = np.arange(8 * 22050) / 22050
     chords = sum(np.sin(2 * np.pi * 440 * 2 ** ((p + 5 * (t > 4) - 69) / 12) * t) for p in (60, 64, 67))
