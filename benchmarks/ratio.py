@@ -13,10 +13,13 @@ import resource
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
+from kelly._rt.net.network import Network
 
 recording = True  # --unrecorded switches it off
 HISTORY = Path(__file__).with_name("history.jsonl")
@@ -44,6 +47,20 @@ def idle(call: Callable[[], object]) -> None:
     time.sleep(IDLE_S / 2)
     _others.sum()
     time.sleep(IDLE_S / 2)
+
+
+def over(rows: Sequence[tuple[Network, NDArray[np.float32], NDArray[np.float32]]]) -> tuple[Callable[[], None], Callable[[], None]]:
+    """(run, read): one call of each (net, x, out), and one look at each net's weights."""
+
+    def run() -> None:
+        for net, x, out in rows:
+            net.process(x, out)
+
+    def read() -> None:
+        for net, _, _ in rows:
+            net.read_weights()
+
+    return run, read
 
 
 def interleaved(

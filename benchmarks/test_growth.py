@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import kelly
-from benchmarks.ratio import interleaved, record, warm
+from benchmarks.ratio import interleaved, over, record, warm
 from benchmarks.test_nets import ATTEMPTS
 from kelly._rt.contract import NETS
 from kelly.nets.export import document_bytes
@@ -59,16 +59,7 @@ def free_bytes():
 def one_pass(nets):
     """(run, read) over one call of each."""
     rows = [(net, np.zeros(net.in_size, np.float32), np.empty(net.out_size, np.float32)) for net in nets]
-
-    def run():
-        for net, x, out in rows:
-            net.process(x, out)
-
-    def read():
-        for net, _, _ in rows:
-            net.read_weights()
-
-    return run, read
+    return over(rows)
 
 
 def in_turns(nets):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.ratio import interleaved, record
+from benchmarks.ratio import interleaved, over, record
 from benchmarks.test_nets import ATTEMPTS, NAMES, Rival
 from tests.nets import golden_specs, network
 
@@ -26,16 +26,7 @@ def pipeline(arithmetic):
         net = network(golden_specs(name), arithmetic)
         x = rng.normal(0, 1, net.in_size).astype(np.float32)
         rows.append((net, x, np.empty(net.out_size, np.float32)))
-
-    def run():
-        for net, x, out in rows:
-            net.process(x, out)
-
-    def read():
-        for net, _, _ in rows:
-            net.read_weights()
-
-    return run, read, rows
+    return *over(rows), rows
 
 
 @pytest.mark.parametrize("arithmetic", ["int16", "int8"])
