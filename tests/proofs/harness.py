@@ -29,7 +29,7 @@ def tool(name):
     return path
 
 
-def run(*command, timeout_s=120, **environment):
+def run(*command, timeout_s=600, **environment):
     """The finished process, its output as text."""
     env = {**os.environ, **environment}
     return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout_s, env=env)

@@ -33,7 +33,7 @@ def package(tmp_path_factory):
             target = root / "kelly" / "_rt" / "stream" / f"{module}{suffix}"
             flags = ["-shared", "-fPIC", "-g1", "-O0", "-w", "-fsanitize=thread", f"-I{sysconfig.get_paths()['include']}"]
             compilers.append(subprocess.Popen([tool("gcc"), *flags, str(sources / f"{module}.c"), "-o", str(target)]))
-        assert [compiler.wait(300) for compiler in compilers] == [0] * len(MODULES)
+        assert [compiler.wait(1800) for compiler in compilers] == [0] * len(MODULES)
         return root
 
     return make
@@ -43,7 +43,7 @@ def drive(root):
     library = run(tool("gcc"), "-print-file-name=libtsan.so").stdout.strip()
     return run(
         *classic_layout(), sys.executable, HERE / "drive_extension.py", root,
-        LD_PRELOAD=library, TSAN_OPTIONS=f"exitcode={RACE}", OPENBLAS_NUM_THREADS="1", timeout_s=300,
+        LD_PRELOAD=library, TSAN_OPTIONS=f"exitcode={RACE}", OPENBLAS_NUM_THREADS="1", timeout_s=1800,
     )  # fmt: skip
 
 
