@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 
-pytest_plugins = ["tests.reliability"]
+pytest_plugins = ["tests.patience", "tests.reliability"]
 
 
 def pytest_configure(config):

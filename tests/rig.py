@@ -11,6 +11,7 @@ from kelly._rt.stream.features import FeatureExtractor
 from kelly._rt.stream.ring import Ring
 from kelly._rt.stream.tracker import Tracker
 from kelly._rt.stream.worker import Worker, receipt_dtype
+from tests.patience import PATIENCE_S
 
 RATE = 16000  # cheap
 
@@ -64,7 +65,7 @@ class Rig:
     def until(self, n):
         """The next n ticks."""
         out = np.zeros(n, dtype("tick"))
-        got, limit = 0, time.monotonic() + 20
+        got, limit = 0, time.monotonic() + PATIENCE_S
         while got < n:
             assert time.monotonic() < limit
             self.ticks.wait(0.1)
@@ -73,6 +74,6 @@ class Rig:
 
     def end(self):
         self.capture.end()
-        self.thread.join(20)
+        self.thread.join(PATIENCE_S)
         assert not self.thread.is_alive()
         return self.ticks.pop()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly._rt.stream.ring import Ring
+from tests.patience import PATIENCE_S
 
 
 @pytest.mark.parametrize("capacity", [1, 64, 4096])
@@ -20,13 +21,12 @@ def test_up_to_a_million_items_pass_between_two_threads_in_order(capacity):
         rng, items, at = np.random.default_rng(1), np.arange(n), 0
         while at < n:
             block = items[at : at + int(rng.integers(1, 3000))]
-            at += ring.push(block, timeout_s=30.0)
+            at += ring.push(block, timeout_s=PATIENCE_S)
 
     def consume():
         rng, got, buffer = np.random.default_rng(2), 0, np.empty(3000, np.int64)
         while got < n:
-            if not ring.wait(10.0, poll_s=0.0002):
-                return
+            assert ring.wait(PATIENCE_S, poll_s=0.0002), "timed out"
             taken = ring.pop_into(buffer[: int(rng.integers(1, 3000))])
             received.append(buffer[:taken].copy())
             got += taken
@@ -35,7 +35,7 @@ def test_up_to_a_million_items_pass_between_two_threads_in_order(capacity):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_S)
     assert np.array_equal(np.concatenate(received), np.arange(n))
     assert ring.refused == 0
     assert ring.peak <= ring.capacity

@@ -10,6 +10,7 @@ from kelly._rt.layout import dtype
 from kelly._rt.stream.capture import Capture
 from kelly._rt.stream.performer import SAFETY_PART, Performer
 from kelly._rt.stream.ring import Ring
+from tests.patience import PATIENCE_S, until
 
 
 def events(*rows):
@@ -35,7 +36,7 @@ class Stage:
         self.thread.start()
 
     def join(self):
-        self.thread.join(5)
+        self.thread.join(PATIENCE_S)
         assert not self.thread.is_alive()
         return messages(self.out)
 
@@ -77,12 +78,11 @@ def test_offline_nothing_is_performed_before_the_conductor_has_passed_it():
     time.sleep(0.01)
     assert len(stage.out) == 0
     stage.performer.publish(60)
-    assert stage.out.wait(2)
+    assert stage.out.wait(PATIENCE_S)
     assert messages(stage.out) == [(50, ON, 64, 90)]
     stage.planned.push(events((70, 2, (OFF, 64, 0))))
     stage.performer.publish(100)
-    while len(stage.out) < 2:
-        time.sleep(0.001)
+    until(lambda: len(stage.out) >= 2)
     assert messages(stage.out) == [(70, OFF, 64, 0), (100, ON, 60, 90)]
     stage.performer.stop()
     assert stage.join() == [(100, OFF, 60, 64), *closing(100)]
@@ -92,8 +92,7 @@ def test_stop_releases_every_sounding_note_and_drops_what_is_planned():
     stage = Stage()
     stage.planned.push(events((1, 0, (ON, 60, 90)), (1, 1, (ON | 9, 36, 90)), (2, 2, (CC, 64, 127)), (99, 3, (ON, 72, 90))))
     stage.performer.publish(5)
-    while len(stage.out) < 3:
-        time.sleep(0.001)
+    until(lambda: len(stage.out) >= 3)
     assert stage.performer.open_notes == 2
     stage.out.pop()
     stage.performer.stop()
@@ -105,11 +104,10 @@ def test_panic_silences_and_the_music_goes_on():
     stage = Stage()
     stage.planned.push(events((1, 0, (ON, 60, 90)), (50, 1, (ON, 62, 90))))
     stage.performer.publish(1)
-    assert stage.out.wait(2)
+    assert stage.out.wait(PATIENCE_S)
     stage.out.pop()
     stage.performer.panic()
-    while len(stage.out) < 3:
-        time.sleep(0.001)
+    until(lambda: len(stage.out) >= 3)
     released = stage.out.pop()
     assert (released["part"] == SAFETY_PART).all()
     stage.planned.push(events((80, 2, (ON, 67, 90))))
@@ -122,7 +120,7 @@ def test_a_sink_that_stands_still_delays_and_loses_nothing():
     stage = Stage()
     rows = [(i, i, (CC, 1, i % 128)) for i in range(4000)]
     for start in range(0, 24_000, 4000):
-        stage.planned.push(events(*((start + f, start + s, m) for f, s, m in rows)), timeout_s=0.5)
+        stage.planned.push(events(*((start + f, start + s, m) for f, s, m in rows)), timeout_s=PATIENCE_S)
         stage.performer.publish(start + 4000)
     stage.performer.finish()
     got = []
@@ -140,6 +138,39 @@ def test_the_two_voices_are_merged_by_frame():
     assert [m[:2] for m in stage.join()[:4]] == [(10, ON | 10), (20, ON), (30, OFF), (30, OFF | 10)]
 
 
+# How far the performer's clock may run ahead of the blocks it has seen: by the largest of them, and by 50 ms.
+LEAD = 2400
+
+
+def feed(stage, capture, frames):
+    """The stream goes on to ``frames`` at once, and the performer sees it."""
+    capture.feed(np.zeros((frames - capture.frames, 1), np.float32))
+    capture.drain()
+    until(lambda: stage.performer.now_frames >= frames)
+
+
+def test_an_event_waits_until_the_stream_has_come_to_its_frame():
+    """However much time passes; and each leaves without another block."""
+    capture = Capture(48000, lossless=True)
+    stage = Stage(capture=capture)
+    block = 4800
+    first, second = 2 * block, 4 * block
+    assert 2 * block + block + LEAD < second
+    stage.planned.push(events((first, 0, (ON, 60, 90)), (second, 1, (OFF, 60, 0))))
+    feed(stage, capture, block)
+    for frame in (first, second):
+        time.sleep(0.06)
+        assert len(stage.out) == 0
+        feed(stage, capture, frame)
+        assert stage.out.wait(PATIENCE_S)
+        assert stage.out.pop()["frame"].tolist() == [frame]
+    stage.performer.finish()
+    stage.join()
+    assert stage.performer.counters()["late_events"] == 0
+    assert stage.performer.lateness()["count"] == 2
+
+
+@pytest.mark.live
 def test_live_an_event_waits_for_its_frame_and_the_lateness_is_measured():
     """A paced stream of 5 ms blocks: each event leaves within a block and a half of its frame."""
     rate, capture = 48000, Capture(48000, lossless=True)
@@ -166,13 +197,37 @@ def test_live_an_event_that_comes_after_its_frame_is_counted_and_still_played():
     capture.feed(np.zeros((4800, 1), np.float32))
     time.sleep(0.01)
     stage.planned.push(events((100, 0, (ON, 60, 90))))
-    assert stage.out.wait(2)
+    assert stage.out.wait(PATIENCE_S)
     stage.performer.stop()
     assert stage.join()[0] == (100, ON, 60, 90)
     assert stage.performer.counters()["late_events"] == 1
     assert stage.performer.lateness()["max_ms"] >= 90
 
 
+def test_planned_notes_leave_early_by_the_latency_and_a_reflex_does_not():
+    """A quarter second early: 12,000 frames before 24,000 the note leaves."""
+    capture, reflex = Capture(48000, lossless=True), Ring(dtype("event"), 64)
+    stage = Stage(capture=capture, reflex=reflex, early_s=0.25)
+    strike = events((24000, 1 << 60, (ON | 15, 37, 90)))
+    strike["part"] = -1
+    stage.planned.push(events((24000, 0, (ON, 60, 90))))
+    reflex.push(strike)
+    left = []
+    for stands in (4800, 12000, 14400, 24000):
+        feed(stage, capture, stands)
+        if stands in (12000, 24000):
+            assert stage.out.wait(PATIENCE_S)
+        time.sleep(0.06)
+        left.append([(int(e["status"]), int(e["frame"])) for e in stage.out.pop()])
+    assert left == [[], [(ON, 24000)], [], [(ON | 15, 24000)]]
+    stage.performer.stop()
+    stage.join()
+    assert stage.performer.counters()["late_events"] == 0
+    with pytest.raises(ValueError, match="0 to 1 s early"):
+        Performer(stage.planned, stage.out, early_s=-0.1)
+
+
+@pytest.mark.live
 def test_planned_notes_leave_early_by_the_latency_and_are_written_at_their_own_frame():
     """50 ms early: 2400 frames before 9600 the note leaves; a reflex, which nobody planned, is not early."""
     rate, capture, reflex = 48000, Capture(48000, lossless=True), Ring(dtype("event"), 64)
@@ -195,8 +250,6 @@ def test_planned_notes_leave_early_by_the_latency_and_are_written_at_their_own_f
     assert 7200 - 240 <= arrivals[ON][1] < 9600
     assert arrivals[ON | 15][1] >= 9600 - 240
     assert stage.performer.counters()["late_events"] == 0
-    with pytest.raises(ValueError, match="0 to 1 s early"):
-        Performer(stage.planned, stage.out, early_s=-0.1)
 
 
 def test_rings_of_something_else_are_refused():

@@ -7,6 +7,7 @@ import pytest
 from kelly._rt.contract import EMBEDDING, NET_NAMES
 from kelly._rt.layout import SOURCES, dtype
 from kelly._rt.stream.rules import Rule
+from tests.patience import PATIENCE_S
 from tests.random_nets import random_network
 from tests.rig import RATE, Rig, chords, command
 
@@ -162,7 +163,7 @@ def test_a_stopped_worker_returns_without_an_end():
     rig = Rig().feed(chords(1))
     rig.until(25)
     rig.capture.stop()
-    rig.thread.join(5)
+    rig.thread.join(PATIENCE_S)
     assert rig.worker.done
     assert not rig.ticks.pop()["end"].any()
 
@@ -176,7 +177,7 @@ def test_a_gap_in_a_device_s_stream_is_heard_as_silence_of_its_length():
     assert ticks["frame"].tolist() == [1280, 1920]
     assert ticks["level_db"][0] < ticks["level_db"][1]
     rig.capture.stop()
-    rig.thread.join(5)
+    rig.thread.join(PATIENCE_S)
 
 
 def test_networks_of_other_sizes_are_refused():
