@@ -35,6 +35,11 @@ cdef struct level_state:
     int64_t n_onsets, hop, first_hop
 
 
+cdef struct tone_state:
+    double cents
+    int turn, off_hops
+
+
 cdef struct key_state:
     int given
     double recent[12]
@@ -127,6 +132,7 @@ cdef struct chord_state:
 
 cdef class Tracker:
     cdef level_state level
+    cdef tone_state tone
     cdef key_state key
     cdef pulse_state pulse
     cdef grid_state grid

@@ -125,6 +125,7 @@ cdef class Tracker:
         self.asked_beat = self.groove_beat = -1
         self.harmony_due = self.groove_due = self.chord_held = False
         level_clear(&self.level)
+        tones_clear(&self.tone)
         key_clear(&self.key)
         pulse_clear(&self.pulse)
         grid_clear(&self.grid)
@@ -136,13 +137,18 @@ cdef class Tracker:
     cdef void hop(self, const analysis_t* a) noexcept nogil:
         # One analysis record, every 10 ms, frames ascending.
         cdef int64_t place
+        cdef int by
         cdef double accent, factor, strength = finite(a.onset, 0.0)
         cdef double chroma[12]
         cdef double bass[12]
         cdef double flux = max(finite(a.flux, 0.0), 0.0)
         self.frame = a.frame
         level_hop(&self.level, a)
-        tones(a, chroma, bass)
+        by = tones_turn(&self.tone, finite(a.tuning_cents, 0.0))
+        if by:
+            key_turn(&self.key, by)
+            chords_turn(&self.chords, by)
+        tones(a, self.tone.turn, chroma, bass)
         key_hop(&self.key, chroma, self.level.open)
         if self.level.heard:
             pulse_hop(&self.pulse, flux, self.level.open)

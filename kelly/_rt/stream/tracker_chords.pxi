@@ -103,6 +103,26 @@ cdef double dot12(const float* x, const float* y) noexcept nogil:
     return total
 
 
+cdef void chords_turn(chord_state* s, int by) noexcept nogil:
+    # What is remembered gets other names; what has been decided to sound does not.
+    cdef int i, k
+    cdef float chroma[12]
+    cdef float bass[12]
+    turn12(s.beat_chroma, by)
+    turn12(s.beat_bass, by)
+    turn_chords(s.posterior, by)
+    for k in range(N_LAG):
+        turn_chords(s.filtered + k * N_CHORDS, by)
+        turn_chords(s.predicted + k * N_CHORDS, by)
+    for k in range(N_MEMORY):
+        memcpy(chroma, s.memory[k].chroma, sizeof(chroma))
+        memcpy(bass, s.memory[k].bass, sizeof(bass))
+        for i in range(12):
+            s.memory[k].chroma[(i + by + 12) % 12] = chroma[i]
+            s.memory[k].bass[(i + by + 12) % 12] = bass[i]
+        s.memory[k].chord = turned(s.memory[k].chord, by)
+
+
 cdef double chord_stay(int64_t place, int beats_per_bar) noexcept nogil:
     # Probability that the chord does not change on this place of the bar.
     if place == 0:

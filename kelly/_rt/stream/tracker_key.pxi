@@ -34,6 +34,22 @@ cdef void key_clear(key_state* s) noexcept nogil:
         s.first[i] = -1
 
 
+cdef void key_turn(key_state* s, int by) noexcept nogil:
+    # Everything heard was that many semitones higher than it was called.
+    cdef int i
+    turn12(s.recent, by)
+    turn12(s.slow, by)
+    turn12(s.long_term, by)
+    turn12(s.chord_cost, by)
+    turn12(s.chord_cost + 12, by)
+    turn_chords(s.chords, by)
+    for i in range(MAX_BAR):
+        s.first[i] = turned(s.first[i], by)
+    s.first_chord, s.down_chord = turned(s.first_chord, by), turned(s.down_chord, by)
+    if not s.given:
+        s.tonic, s.candidate = turned(s.tonic, by), turned(s.candidate, by)
+
+
 cdef void follow(double* mean, const double* v, double seconds, double scale) noexcept nogil:
     cdef double rate = HOP_S / seconds
     cdef int i
