@@ -90,7 +90,7 @@ class Stage:
     """stage.py as a subprocess."""
 
     def __init__(self, server, library, wav, recording, *more):
-        self.recording = recording
+        self.recording, self.joined = recording, server.process
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("stage.py")), server.name, str(library), str(wav), str(recording), *more],
             env=server.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
@@ -127,9 +127,17 @@ def stage_code(tmp_path_factory):
 
 @pytest.fixture
 def stage(jack_server, stage_code, tmp_path):
+    """Start a player on the server, or on another, where players of its killed forerunner are gone.
+
+    JACK names the semaphore that wakes a client after server and client. A process that outlives its killed server sleeps on
+    it still and takes the wake-ups of the next client of its name, which then misses what is written in those cycles.
+    """
     stages = []
 
     def start(wav, server=jack_server, loop=False):
+        for one in stages:
+            if one.joined.poll() is not None:
+                one.kill()
         stages.append(Stage(server, stage_code, wav, tmp_path / "midi.json", *(["loop"] if loop else [])))
         return stages[-1]
 
@@ -149,10 +157,15 @@ def wav(tmp_path):
 
 @pytest.fixture
 def peer(jack_server):
-    """Start peer.py WORDS on the server, or on another; answers once its port is there."""
-    peers = []
+    """Start peer.py WORDS on the server, or on another; answers once its port is there. As with ``stage``, no peer outlives its server."""
+    peers, joined = [], []
 
     def start(*words, server=jack_server):
+        for process, its_server in zip(peers, joined, strict=True):
+            if its_server.poll() is not None:
+                process.kill()
+                process.wait(5)
+        joined.append(server.process)
         peers.append(
             subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("peer.py")), *words], env={**server.env, "PYTHONPATH": str(ROOT)}, cwd=ROOT,

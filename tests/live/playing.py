@@ -39,13 +39,13 @@ class Playing:
         words = ("live", "--audio-in", "stage", "--midi-out", "virtual", "--key", "Am", "--tempo", "120", "--json", *more)
         self.process = kelly_process(*words, server=server, program=program)
         self.told = Told(self.process)
-        self.began = self.told.when("Ctrl-C ends it", 20)
+        self.began = self.told.when("Ctrl-C ends it", 120)
 
     def end(self, number=signal.SIGINT):
         self.process.send_signal(number)
         return self.ended()
 
-    def ended(self, within_s=20):
+    def ended(self, within_s=120):
         code = self.process.wait(within_s)
         out = self.process.stdout.read()
         return code, json.loads(out) if out else None

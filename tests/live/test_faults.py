@@ -11,6 +11,7 @@ from tests.live.playing import Playing
 
 HERE = Path(__file__).resolve().parent
 pytestmark = pytest.mark.live
+PATIENCE_S = 60  # so long a busy machine may take to say what it says; how long it may take at most is asserted
 
 
 def notes(events):
@@ -37,13 +38,13 @@ def test_a_server_that_was_killed_and_comes_back_is_joined_again(doomed, stage, 
     began = time.monotonic()
     doomed.process.kill()
     doomed.process.wait(5)
-    seen_s = playing.told.when("the device is gone; waiting for it", 5) - began
+    seen_s = playing.told.when("the device is gone; waiting for it", PATIENCE_S) - began
     restart(doomed)
     player = stage(wav, doomed)
     there = time.monotonic()
-    back_s = playing.told.when("the device is back", 6) - there
-    playing.told.when("the port is back", 2)
-    playing.told.when("'Feet' (JACK): the MIDI input is back", 2)
+    back_s = playing.told.when("the device is back", PATIENCE_S) - there
+    playing.told.when("the port is back", PATIENCE_S)
+    playing.told.when("'Feet' (JACK): the MIDI input is back", PATIENCE_S)
     time.sleep(4)
     ended = time.monotonic()
     code, report = playing.end()
@@ -72,14 +73,14 @@ def test_a_synthesizer_that_is_back_later_than_its_server_is_waited_for(doomed, 
     time.sleep(2)
     doomed.process.kill()
     doomed.process.wait(5)
-    playing.told.when("the device is gone; waiting for it", 5)
+    playing.told.when("the device is gone; waiting for it", PATIENCE_S)
     restart(doomed)
     stage(wav, doomed)
-    playing.told.when("the device is back", 6)
+    playing.told.when("the device is back", PATIENCE_S)
     time.sleep(2.5)
     assert "the port is back" not in playing.told.text
     synth = peer("synth", "synth", server=doomed)
-    playing.told.when("the port is back", 4)
+    playing.told.when("the port is back", PATIENCE_S)
     time.sleep(2)
     code, report = playing.end()
     synth.stdin.close()
@@ -90,8 +91,8 @@ def test_a_synthesizer_that_is_back_later_than_its_server_is_waited_for(doomed, 
     assert sum(message[0] & 0xF0 == 0x90 for message in came) > 2
     # tests/unit/test_native_midi.py has the order in which programs are handed to the port.
     told = [at for at, message in enumerate(came) if message[0] & 0xF0 == 0xC0]
-    if len(told) < 4 or max(told) >= 40:
-        pytest.xfail("the programs do not reach a synthesizer that is back later than its server, in about half of the runs; cause not found")
+    assert len(told) >= 4, came[:60]
+    assert max(told[:4]) < 40, came[:60]
 
 
 def test_a_server_that_stays_away_ends_the_session_with_7(doomed, stage, kelly_process, wav, reliability):
@@ -117,7 +118,7 @@ def test_portaudio_whose_server_died_hangs_nobody(doomed, stage, kelly_process, 
     began = time.monotonic()
     doomed.process.kill()
     doomed.process.wait(5)
-    seen_s = playing.told.when("the device is gone; waiting for it", 5) - began
+    seen_s = playing.told.when("the device is gone; waiting for it", PATIENCE_S) - began
     restart(doomed)
     stage(wav, doomed)
     code, _ = playing.ended()
@@ -136,10 +137,10 @@ def test_a_device_that_leaves_its_server_and_comes_back_is_found_by_name(jack_se
     time.sleep(3)
     began = time.monotonic()
     first.kill()
-    seen_s = playing.told.when("the device is gone; waiting for it", 5) - began
+    seen_s = playing.told.when("the device is gone; waiting for it", PATIENCE_S) - began
     player = stage(wav)
     there = time.monotonic()
-    back_s = playing.told.when("the device is back", 6) - there
+    back_s = playing.told.when("the device is back", PATIENCE_S) - there
     time.sleep(3)
     code, report = playing.end()
     struck = len(notes(player.events()))
@@ -159,7 +160,7 @@ def test_a_server_that_comes_back_changed(change, doomed, stage, kelly_process, 
     time.sleep(1.5)
     doomed.process.kill()
     doomed.process.wait(5)
-    playing.told.when("the device is gone", 5)
+    playing.told.when("the device is gone", PATIENCE_S)
     restart(doomed, rate=44100 if change == "rate" else None, period=1024 if change == "period" else None)
     if change == "rate":
         sound, _ = soundfile.read(wav, dtype="float32")
@@ -171,7 +172,7 @@ def test_a_server_that_comes_back_changed(change, doomed, stage, kelly_process, 
         assert "it came back at 44100 Hz instead of 48000" in playing.told.text
         return
     player = stage(wav, doomed)
-    playing.told.when("the device is back", 6)
+    playing.told.when("the device is back", PATIENCE_S)
     time.sleep(3)
     code, _ = playing.end()
     struck = len(notes(player.events()))
