@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
@@ -21,6 +22,11 @@ class Console:
     def __init__(self, verbosity: int = 0, json: bool = False) -> None:
         self.verbosity, self.json = verbosity, json
         self._stderr: IO[str] = sys.stderr
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # no stderr, or a stand-in for it
+            if sys.stderr.fileno() == 2:
+                # A descriptor of its own: sounddevice sends 2 to nowhere while it looks for a device that has gone, and what is said meanwhile went with it.
+                self._stderr = open(os.dup(2), "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors, buffering=1)  # noqa: SIM115
+                weakref.finalize(self, self._stderr.close)
         self._line_shown = False
 
     @property

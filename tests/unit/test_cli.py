@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections import deque
+from pathlib import Path
 
 import click
 import numpy as np
@@ -20,6 +21,8 @@ from kelly._rt.layout import dtype
 from kelly.cli import app, live
 from kelly.cli.console import Console, table
 from kelly.cli.status import status_line
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -292,6 +295,17 @@ def test_nothing_moves_where_nobody_watches(capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "kelly: careful\n"
+
+
+def test_what_is_said_arrives_while_a_library_sends_stderr_elsewhere():
+    """sounddevice points descriptor 2 at nothing while it starts PortAudio, on a thread of its own; "the device is gone" went there, too."""
+    code = (
+        "import os; from kelly.cli.console import Console; voice = Console()\n"
+        "os.dup2(os.open(os.devnull, os.O_WRONLY), 2)\n"
+        "voice.warn('the device is gone')"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stderr == "kelly: the device is gone\n"
 
 
 def test_a_share_advances_the_bar_by_what_is_new(monkeypatch):
