@@ -4,6 +4,10 @@ import os
 import shutil
 import tempfile
 
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("kelly", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # others use the processors, too
+settings.load_profile("kelly")
 pytest_plugins = ["tests.patience", "tests.reliability"]
 
 

@@ -119,7 +119,7 @@ def test_the_reader_of_cython_sees_every_form_of_import(tmp_path):
 def modules_after(code: str) -> set[str]:
     """Names in sys.modules of a fresh interpreter once ``code`` has run."""
     script = f"{code}\nimport sys; print('\\n'.join(['<modules>', *sys.modules]))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=600)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.partition("<modules>\n")[2].split())
 

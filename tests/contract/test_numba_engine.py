@@ -86,7 +86,7 @@ print(kelly.backend(), type(net).__module__, y.tobytes().hex())
 
 def ask(code=CODE, **environment):
     env = {name: value for name, value in os.environ.items() if name not in ("KELLY_RT_BACKEND", "KELLY_RT_ISA")} | environment
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=GOLDEN.parents[1], env=env, timeout=240)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=GOLDEN.parents[1], env=env, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.patience import PATIENCE_S, until
+
 ROOT = Path(__file__).resolve().parents[2]
 LIVE = [sys.executable, "-m", "kelly", "live", "--audio-in", "demo", "--midi-out", "file:take.mid", "--tempo", "100", "--key", "G"]
 
@@ -38,13 +40,28 @@ def open_notes(path):
     return sounding
 
 
+def kept(takes, seconds):
+    """Whether so much sound of the demo lies in the take."""
+    return any(path.stat().st_size > seconds * 4 * 48000 for path in takes.glob("*/take.wav"))
+
+
+def status(process, name):
+    """A line of what Linux tells of a process."""
+    return next(line.split()[1] for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith(f"{name}:"))
+
+
+def heeds(process, number):
+    """Whether it has a handler of its own for a signal."""
+    return bool(int(status(process, "SigCgt"), 16) >> (number - 1) & 1)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_releases_every_note_saves_the_file_and_reports(tmp_path, env, reliability, number, code):
     """Exit code of the table, a complete MIDI file, one JSON object on stdout, a player's command on stderr."""
     process = subprocess.Popen([*LIVE, "--json", "--record", "takes"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(4.0)
+    until(lambda: kept(tmp_path / "takes", 4.0), look_s=0.05)
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert open_notes(tmp_path / "take.mid") == set()
     report = json.loads(out)
@@ -66,7 +83,7 @@ def test_a_recording_that_ends_by_itself_exits_zero(tmp_path, env):
     time_s = np.arange(24000) / 24000
     soundfile.write(tmp_path / "second.wav", 0.3 * np.sin(2 * np.pi * 392 * time_s), 24000)
     words = [sys.executable, "-m", "kelly", "live", "--audio-in", "file:second.wav", "--midi-out", "file:take.mid", "-q"]
-    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE_S)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert (tmp_path / "take.mid").exists()
 
@@ -82,7 +99,7 @@ def test_the_status_line_moves_at_most_four_times_a_second(tmp_path, env):
     started, text, interrupted = time.monotonic(), b"", False
     try:
         while True:
-            if not interrupted and time.monotonic() - started > 4.0:
+            if not interrupted and text.count(b" dB ") >= 16:
                 process.send_signal(signal.SIGINT)
                 interrupted = True
             text += os.read(leader, 65536)  # the line keeps moving, so this returns in time
@@ -90,9 +107,9 @@ def test_the_status_line_moves_at_most_four_times_a_second(tmp_path, env):
         pass
     elapsed_s = time.monotonic() - started
     os.close(leader)
-    assert process.wait(timeout=20) == 130
+    assert process.wait(PATIENCE_S) == 130
     lines = [part for part in text.decode().split("\r") if " dB " in part]
-    assert 4 <= len(lines) <= 4 * elapsed_s
+    assert 16 <= len(lines) <= 4 * elapsed_s
     for word in (" dB  V", " A", "G: ", "100 bpm", "emo mel har dyn gro"):
         assert word in lines[-1]
     assert "\x1b[3" not in text.decode()
@@ -104,7 +121,7 @@ def test_render_writes_the_same_bytes_twice_and_says_where(tmp_path, env):
     files = []
     for name in ("a.mid", "b.mid"):
         words = [sys.executable, "-m", "kelly", "render", str(demo), "-o", name, "--seed", "7", "--json"]
-        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE_S)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["schema"] == "kelly.render/1"
         assert name in done.stderr
@@ -119,10 +136,13 @@ def test_an_interrupted_render_leaves_nothing_half_done(tmp_path, env, number, c
     samples, rate = soundfile.read(ROOT / "kelly" / "audio" / "demo.ogg", dtype="int16")
     soundfile.write(tmp_path / "long.wav", np.tile(samples[:, 0], 40), rate)
     heeded = functools.partial(signal.signal, number, signal.SIG_DFL)  # a shell's background jobs ignore SIGINT, and hand that on
-    process = subprocess.Popen([sys.executable, "-m", "kelly", "render", "long.wav"], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True, preexec_fn=heeded)
-    time.sleep(2.0)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kelly", "render", "long.wav"], cwd=tmp_path, env={**env, "OPENBLAS_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE, text=True, preexec_fn=heeded,
+    )  # fmt: skip
+    until(lambda: heeds(process, signal.SIGTERM) and int(status(process, "Threads")) >= 5, look_s=0.05)  # it is at work
     process.send_signal(number)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["long.wav"]
@@ -135,10 +155,11 @@ def test_a_full_disk_costs_the_file_and_not_the_summary():
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert ran.stderr is not None
-    ran.stderr.readline()
+    while "Ctrl-C ends it" not in ran.stderr.readline():
+        assert ran.poll() is None
     time.sleep(3)
     ran.send_signal(signal.SIGINT)
-    _, told = ran.communicate(timeout=20)
+    _, told = ran.communicate(timeout=PATIENCE_S)
     assert ran.returncode == 8, told
     assert "counters" in told
     assert "No space left on device" in told

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from rich.console import Console
 
 from kelly._rt.contract import NET_NAMES
-from kelly.cli import app
+from kelly.cli import app, monitor
 from kelly.cli.picture import HEIGHT, TRAIL, WIDTH, Picture, delays, plane
 from kelly.config import load_config
 from kelly.errors import DeviceError
@@ -24,6 +25,8 @@ from kelly.live import mailbox
 from kelly.live.mailbox import BODY, COUNTERS, KEYS, PARTS, SILENT, Mailbox, View
 from kelly.live.session import Session
 from kelly.music.controls import read_controls
+from tests.patience import PATIENCE_S, until
+from tests.rig import RATE, chords
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,10 +38,19 @@ def runtime(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """Ten minutes of sound, so that no session ends while a slow machine looks at it."""
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    soundfile.write(path, np.tile(chords(8), (75, 1)), RATE)
+    return path
+
+
 @pytest.fixture
-def session(tmp_path):
-    """The demo, played live into a file."""
-    session = Session(load_config(flags={"audio_in": "demo", "midi_out": f"file:{tmp_path / 'x.mid'}", "key": "G", "tempo": 100}, env={}))
+def session(long, tmp_path, monkeypatch):
+    """It, played live into a file."""
+    monkeypatch.setattr(monitor, "FIRST_PAGE_S", PATIENCE_S)
+    session = Session(load_config(flags={"audio_in": f"file:{long}", "midi_out": f"file:{tmp_path / 'x.mid'}", "key": "C", "tempo": 120}, env={}))
     with session:
         yield session
 
@@ -61,32 +73,24 @@ def page(**tick):
 
 
 def test_a_viewer_sees_a_running_session_and_switches_its_nets(session):
-    """Page, key, answer: within a second the net is off; again, and it is back; panic arrives."""
+    """Page, key, answer: the net is off; again, and it is back; panic arrives."""
     view = View.newest()
     assert view.pid == os.getpid()
-    first = view.wait(3.0)
-    assert first["source"] == b"demo.ogg"
+    first = view.wait(PATIENCE_S)
+    assert first["source"] == b"long.wav"
     assert int(first["tick"]["frame"]) > 0 or not first["has_tick"]
 
     def becomes(who):
-        until = time.monotonic() + 3
-        while time.monotonic() < until:
-            view.wait(0.5)
-            if session.nets()["groovepredictor"] == who:
-                return True
-        return False
+        until(lambda: view.wait(0.5) is not None and session.nets()["groovepredictor"] == who)
 
-    assert becomes("model")
+    becomes("model")
     view.press("groovepredictor")
-    assert becomes("off")
+    becomes("off")
     view.press("groovepredictor")
-    assert becomes("model")
+    becomes("model")
     view.press("panic")
-    until = time.monotonic() + 3
-    while session.counters()["panics"] == 0 and time.monotonic() < until:
-        view.wait(0.3)
-    assert session.counters()["panics"] == 1
-    assert view.read()["hop_buckets"].sum() > 10
+    until(lambda: view.wait(0.3) is not None and session.counters()["panics"] == 1)
+    until(lambda: view.wait(0.3)["hop_buckets"].sum() > 10)
 
 
 def test_a_viewer_turns_controls_and_parts(session, capsys):
@@ -94,20 +98,15 @@ def test_a_viewer_turns_controls_and_parts(session, capsys):
     view = View.newest()
 
     def sees(condition):
-        until = time.monotonic() + 5
-        while time.monotonic() < until:
-            page = view.wait(1.0)
-            if page is not None and page["has_tick"] and condition(page):
-                return True
-        return False
+        until(lambda: (page := view.wait(1.0)) is not None and page["has_tick"] and condition(page))
 
     view.turn("density", 0.25)
-    assert sees(lambda page: abs(read_controls(page["tick"]).density - 0.25) < 1e-6)
+    sees(lambda page: abs(read_controls(page["tick"]).density - 0.25) < 1e-6)
     bass = PARTS.index("bass")
     view.press("switch_bass")
-    assert sees(lambda page: page["parts"][bass] == SILENT)
+    sees(lambda page: page["parts"][bass] == SILENT)
     view.press("switch_bass")
-    assert sees(lambda page: page["parts"][bass] == 0)
+    sees(lambda page: page["parts"][bass] == 0)
     assert app.run(["monitor", "--set", "feel=.5", "--set", "blend=0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["controls"] == {"feel": 0.5, "blend": 0.0}
     assert app.run(["monitor", "--set", "feel=5"]) == 2
@@ -188,7 +187,7 @@ def test_nobody_looks_nothing_is_written(session):
     path = next(mailbox.folder().glob("*.page"))
     view = View(path)
     assert int(view._page.body["serial"][0]) == 0
-    assert view.wait(3.0) is not None
+    assert view.wait(PATIENCE_S) is not None
 
 
 def test_a_page_is_private_and_goes_with_its_session(tmp_path, session):
@@ -234,17 +233,20 @@ def test_half_a_page_is_never_read():
     mailbox_period, mailbox.PUBLISH_S = mailbox.PUBLISH_S, 0.0
     try:
         box.start()
-        view, until, count = View.newest(), time.monotonic() + 1.5, 0
-        while time.monotonic() < until:
+        view, serials = View.newest(), set()
+
+        def enough():
             body = view.read()
             if body is not None:
-                count += 1
+                serials.add(int(body["serial"]))
                 if len({*body["counters"].tolist(), *body["hop_buckets"].tolist()}) != 1:
                     wrong.append(body)
+            return len(serials) > 200
+
+        until(enough, look_s=0.0)
     finally:
         mailbox.PUBLISH_S = mailbox_period
         box.close()
-    assert count > 20
     assert not wrong
 
 
@@ -300,7 +302,7 @@ def test_once_and_json_print_one_page(session, capsys):
     """A picture for people, an object with a schema for machines."""
     session.wait(1.0)
     assert app.run(["monitor", "--once"]) == 0
-    assert "demo.ogg ->" in capsys.readouterr().out
+    assert "long.wav ->" in capsys.readouterr().out
     assert app.run(["monitor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["schema"] == "kelly.monitor/1"
@@ -314,22 +316,16 @@ def test_in_a_terminal_keys_switch_and_q_leaves(session, tmp_path, runtime):
     socket = f"kelly-{os.getpid()}"
 
     def tmux(*words):
-        return subprocess.run(["tmux", "-L", socket, *words], capture_output=True, text=True, timeout=10, check=False).stdout
+        return subprocess.run(["tmux", "-L", socket, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False).stdout
 
     env = f"XDG_RUNTIME_DIR={runtime} PYTHONPATH={ROOT}"
-    tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", f"{env} {sys.executable} -m kelly monitor; echo left-$?; sleep 60")
+    tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", f"{env} {sys.executable} -m kelly monitor; echo left-$?; sleep 600")
 
-    def shows(words, timeout_s=15.0):
-        until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
-            screen = tmux("capture-pane", "-p")
-            if words in screen:
-                return screen
-            time.sleep(0.1)
-        pytest.fail(f"{words!r} never appeared:\n{screen}")
+    def shows(words):
+        return until(lambda: screen if words in (screen := tmux("capture-pane", "-p")) else "", look_s=0.1)
 
     try:
-        screen = shows("demo.ogg ->")
+        screen = shows("long.wav ->")
         assert "nets: keys 1 to 5" in screen
         shows("5 groovepredictor   model")
         tmux("send-keys", "5")

@@ -21,7 +21,7 @@ CHORDS = st.tuples(st.integers(0, 11), st.integers(0, len(CHORD_QUALITIES) + 1))
 RANGES = {part.channel: range(part.low, part.high + 1) for part in PARTS}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rate=st.sampled_from([8000, 44100, 48000, 96000]),
     tempo_bpm=st.floats(40, 240),
@@ -53,7 +53,7 @@ def test_promises_beside_a_steady_player(seed, rate, chords, tonic, mode, pause,
         assert channel == 10 or pitch % 12 in belonging
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     beats_per_bar=st.integers(2, 7),
     tonic=st.integers(0, 11),
@@ -102,7 +102,7 @@ def wild_tick(draw_float, draw_int, frame, index):
     return row[()]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), broken=st.booleans())
 def test_promises_beside_a_tracker_gone_mad(seed, broken):
     """Grids that jump, chords from the past, NaN everywhere: still no hanging and no double note."""
@@ -119,7 +119,7 @@ def test_promises_beside_a_tracker_gone_mad(seed, broken):
         assert off > on
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     plans=st.lists(
         st.tuples(st.integers(0, 1), st.integers(60, 62), st.integers(-200, 2000), st.integers(-50, 3000), st.booleans()),

@@ -179,14 +179,14 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=150, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(in_shape=JSON, layer=st.dictionaries(st.sampled_from(KEYS), JSON, max_size=8), extra=JSON)
 def test_documents_of_any_values_are_networks_or_typed_errors(in_shape, layer, extra):
     """The right keys, anything in them."""
     hold(json.dumps({"in_shape": in_shape, "layers": [layer], "kelly": extra}).encode())
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(st.binary(max_size=200))
 def test_bytes_are_typed_errors(data):
     assert not hold(data)

@@ -35,7 +35,7 @@ def inputs(layers, rng, steps, scale):
     return (rng.normal(0, scale, (steps, layers[0].in_size))).astype(np.float32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(stack=stacks(), scale=SCALES, arithmetic=st.sampled_from(EXACT))
 def test_the_bits_are_those_of_the_rules(stack, scale, arithmetic):
     """One float32 operation after the other gives what the panels give; 0 floats differ."""
@@ -48,7 +48,7 @@ def test_the_bits_are_those_of_the_rules(stack, scale, arithmetic):
         assert ulps(run_steps(network(layers, arithmetic, isa), x), want).max() == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stack=stacks())
 def test_a_file_keeps_every_bit(stack):
     """Shortest decimals and back: weights, sizes, activations and options are what they were."""
@@ -62,7 +62,7 @@ def test_a_file_keeps_every_bit(stack):
         assert all(ulps(a, b).max(initial=0) == 0 for a, b in zip(read.weights, written.weights, strict=True))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stack=stacks(), cuts=st.lists(st.integers(0, 20), max_size=5), engine=st.sampled_from(ENGINES))
 def test_the_block_size_never_changes_the_output(stack, cuts, engine):
     """Any cutting of a stream into blocks gives the floats of single steps."""
@@ -76,7 +76,7 @@ def test_the_block_size_never_changes_the_output(stack, cuts, engine):
     assert ulps(np.concatenate(blocks), steps).max() == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stack=stacks(), engine=st.sampled_from(ENGINES), step=st.integers(0, 8))
 def test_a_clone_is_independent_and_reset_repeats_bits(stack, engine, step):
     layers, rng = stack

@@ -34,7 +34,7 @@ float32s = st.floats(width=32, allow_nan=False, allow_infinity=False).map(lambda
 halfway = st.tuples(st.integers(2**52, 2**53 - 1), st.integers(0, 40)).map(lambda p: f"{(2 * p[0] + 1) * 2 ** p[1]}e0")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.one_of(decimals, doubles, float32s, halfway), min_size=1, max_size=20))
 @example(["9007199254740993", "9007199254740993.0", "1e23", "8.5e-46", "7.0064923216240854e-46", "2.2250738585072011e-308"])
 @example(["0.000000000000000000000000000000000000000000001", "123456789012345678901234567890", "-0", "-0.0e99"])
@@ -53,7 +53,7 @@ plain = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(plain, st.booleans(), st.sampled_from([None, 1]))
 def test_what_is_kept_is_what_json_reads(value, ascii_only, indent):
     """The scanner builds what the standard library builds, escapes and all."""
@@ -69,7 +69,7 @@ def test_what_is_kept_is_what_json_reads(value, ascii_only, indent):
     assert isinstance(found["other"], Skipped)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=60))
 @example(b'{"a":1,"a":2}')
 @example(b"[1,]")
@@ -87,7 +87,7 @@ def test_any_bytes_are_a_document_or_a_scan_error(data):
     json.loads(data.decode(), object_pairs_hook=unique, parse_constant=lambda name: math.inf / 0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_damaged_model_is_a_model_or_a_model_error(data):
     """One to four bytes overwritten, removed or doubled anywhere."""

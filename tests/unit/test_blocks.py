@@ -10,6 +10,7 @@ from kelly._rt.stream.capture import Capture
 from kelly.config import load_config
 from kelly.live.session import Session
 from kelly.midi.sinks import MemorySink
+from tests.patience import PATIENCE_S
 from tests.rig import chords
 
 SECONDS = 6
@@ -55,7 +56,7 @@ def played(rate, size):
     sink = MemorySink()
     session = Session(load_config(flags={"key": "C", "tempo": "120"}, env={}), source=Blocks(rate, size), sink=sink, realtime=False)
     with session:
-        assert session.wait(30)
+        assert session.wait(PATIENCE_S)
     events = sink.events
     notes = events[(events["status"] & 0xF0 == 0x90) & (events["data2"] > 0)]
     return [(int(e["frame"]), int(e["status"]), int(e["data1"])) for e in notes], session.counters()

@@ -264,7 +264,7 @@ def test_many_readers_and_writers_at_once(path, folder):
 
     thread = threading.Thread(target=empty)
     thread.start()
-    answers = [child.communicate(timeout=60)[0].strip() for child in children]
+    answers = [child.communicate(timeout=600)[0].strip() for child in children]
     stop.set()
     thread.join()
     assert answers == ["same"] * 3

@@ -189,7 +189,7 @@ def test_a_closed_pipe_is_no_traceback():
     """`kelly doctor | head -1`."""
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m kelly doctor | head -1"],
-        capture_output=True, text=True, cwd=os.path.dirname(os.path.dirname(app.__file__)) + "/..", timeout=60,
+        capture_output=True, text=True, cwd=os.path.dirname(os.path.dirname(app.__file__)) + "/..", timeout=600,
     )  # fmt: skip
     assert done.stdout == "software\n"
     assert "Traceback" not in done.stderr

@@ -1,8 +1,8 @@
 """What is felt goes out: as controllers among the notes, and by OSC from beside them."""
 
+import contextlib
 import socket
 import struct
-import time
 
 import mido
 import numpy as np
@@ -16,12 +16,11 @@ from kelly.generate.feeling import FEELING_PART, NO_CHORD, place_of, seven_bits
 from kelly.generate.settings import ConductorSettings
 from kelly.live.osc import ADDRESSES, OscSender, message, read_address
 from kelly.live.render import render_config
-from kelly.live.session import Session
-from kelly.midi.sinks import MemorySink
 from kelly.music.thesaurus import NODES
+from tests.patience import until
 from tests.rig import chords
 from tests.synthetic import conduct, engines, ticks
-from tests.unit.test_take import Device, chords_take, config
+from tests.unit.test_take import Device, chords_take, config, session_on
 
 
 def controllers(events):
@@ -92,27 +91,26 @@ def read(data):
     return data[:end].decode(), value
 
 
-def test_a_session_tells_what_it_hears_by_osc():
+def test_a_session_tells_what_it_hears_by_osc(patient):
     """Heard by a socket as any other program would."""
     ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     ear.bind(("127.0.0.1", 0))
     ear.settimeout(0.2)
-    session = Session(config(osc=f"127.0.0.1:{ear.getsockname()[1]}"), source=Device(chords(6).reshape(-1)), sink=MemorySink())
-    heard, until = [], time.monotonic() + 20
+    session = session_on(Device(np.tile(chords(8).reshape(-1), 40)), config(osc=f"127.0.0.1:{ear.getsockname()[1]}"))
+    said = {address: [] for address in ADDRESSES}
+
+    def everything():
+        with contextlib.suppress(TimeoutError):
+            address, value = read(ear.recv(512))
+            said[address].append(value)
+        told = all(said.values()) and set(said["/kelly/beat"]) >= {1, 2, 3, 4} and "Am" in said["/kelly/key"]
+        return told and {"C", "G", "Am"} & set(said["/kelly/chord"])
+
     with session:
-        while time.monotonic() < until and not session.source.delivered.is_set():
-            try:
-                heard.append(read(ear.recv(512)))
-            except TimeoutError:
-                continue
+        until(everything, look_s=0.0)
         threads = session.osc._thread
-    assert not threads.is_alive()
+    until(lambda: not threads.is_alive())
     ear.close()
-    said = {address: [value for name, value in heard if name == address] for address in ADDRESSES}
-    assert all(said.values())
-    assert set(said["/kelly/beat"]) >= {1, 2, 3, 4}
-    assert "Am" in said["/kelly/key"]
-    assert {"C", "G", "Am"} & set(said["/kelly/chord"])
     assert any("OSC goes to 127.0.0.1" in notice for notice in session.notices)
 
 

@@ -18,6 +18,7 @@ from kelly.midi.sinks import FileSink
 from kelly.music.emotion import ANCHORS, Mood
 from kelly.music.intent import ARCS, Intent, read_intent
 from kelly.music.steering import embedding_from_mood
+from tests.patience import until
 
 V, A = EMBEDDING["valence"].start, EMBEDDING["arousal"].start
 
@@ -148,19 +149,14 @@ def test_python_beats_the_mood_and_gives_way_again(take, tmp_path):
     pushed = embedding_from_mood(Mood(-0.4, 0.6, 0.7))
 
     def settle(vector):
-        for _ in range(40):
-            session.wait(0.1)
-            tick = session.snapshot().tick
-            if tick is not None and np.allclose(tick["embedding"], vector, atol=1e-6):
-                return True
-        return False
+        until(lambda: (tick := session.snapshot().tick) is not None and np.allclose(tick["embedding"], vector, atol=1e-6))
 
     with session:
-        assert settle(embedding_from_mood(kelly.music.words.read_words("calm").mood))
+        settle(embedding_from_mood(kelly.music.words.read_words("calm").mood))
         session.push_embedding(pushed)
-        assert settle(pushed)
+        settle(pushed)
         session.release_embedding()
-        assert settle(embedding_from_mood(kelly.music.words.read_words("calm").mood))
+        settle(embedding_from_mood(kelly.music.words.read_words("calm").mood))
 
 
 def test_constraints_give_way_to_what_the_user_says(tmp_path, take):

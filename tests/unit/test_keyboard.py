@@ -14,6 +14,7 @@ from kelly.live.keyboard import LATENCY_S, KeyboardSource
 from kelly.live.replay import open_take, render_take
 from kelly.live.session import Session
 from kelly.midi.sinks import MemorySink
+from tests.patience import PATIENCE_S
 from tests.unit.test_take import config
 
 BPM, BEAT_S = 100, 0.6
@@ -58,13 +59,13 @@ class Played(KeyboardSource):
 
     def __init__(self, rows, seconds):
         self.hands, self.seconds, self.done = Hands(rows), seconds, threading.Event()
-        self.heard = lambda: 0  # frames that have been conducted
+        self.heard = lambda: 0  # frames that have been played
         super().__init__(self.hands, lambda: self.hands.now_s)
 
     def _run(self):
         rng = np.random.default_rng(3)
         while not self._stopping.is_set() and self.hands.now_s < 100 + self.seconds:
-            if self.capture.frames - self.heard() > 0.15 * RATE_HZ:  # or somebody would take itself to be behind
+            if self.capture.frames - self.heard() > 0.12 * RATE_HZ:  # or somebody would take itself to be behind
                 time.sleep(0.001)
                 continue
             self.hands.now_s += float(rng.uniform(0.002, 0.02))  # as punctual as a Python thread is
@@ -153,22 +154,28 @@ def test_a_machine_that_slept_leaves_a_hole_and_not_a_delay():
     assert hands.closed
 
 
+@pytest.mark.usefixtures("patient")
 def test_chords_tempo_and_key_of_a_keyboard_are_followed_and_its_take_renders_again(tmp_path):
     """16 s of C F G C at 100 bpm; what is played is what a render of the take's sound plays."""
     source = Played(piece(16), 16.0)
     session = Session(config(record=str(tmp_path), key=None, tempo=None), source=source, sink=MemorySink())
-    source.heard = lambda: int(session.snapshot().tick["frame"]) if session.snapshot().tick is not None else 0
-    heard = []
+    heard = {}
+
+    def played():
+        tick = session.snapshot().tick
+        if tick is None:
+            return 0
+        heard[int(tick["index"])] = tick
+        return min(int(tick["frame"]), session._performer.now_frames)
+
+    source.heard = played
     with session:
-        while not source.done.wait(0.005):
-            if (tick := session.snapshot().tick) is not None:
-                heard.append(tick)
-        time.sleep(0.1)
+        assert source.done.wait(PATIENCE_S)
         tick = session.snapshot().tick
     assert abs(float(tick["tempo_bpm"]) - BPM) < 1.0
     assert tick["locked"] == 1
     assert (int(tick["key_tonic"]), int(tick["key_mode"])) == (0, 1)
-    late = [row for row in heard if row["frame"] > 10 * RATE_HZ and row["chord_root"] >= 0]
+    late = [row for row in heard.values() if row["frame"] > 10 * RATE_HZ and row["chord_root"] >= 0]
     bars = [int((row["frame"] / RATE_HZ - 0.5 - LATENCY_S) / BEAT_S) // 4 % 4 for row in late]
     right = np.mean([int(row["chord_root"]) == PROGRESSION[bar][0] for row, bar in zip(late, bars, strict=True)])
     assert right > 0.7

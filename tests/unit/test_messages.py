@@ -47,7 +47,7 @@ def without_portaudio(tmp_path):
     env = {**os.environ, "PYTHONPATH": f"{tmp_path / 'broken'}{os.pathsep}{ROOT}"}
 
     def kelly(*words):
-        return subprocess.run([sys.executable, "-m", "kelly", *words], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        return subprocess.run([sys.executable, "-m", "kelly", *words], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=600)
 
     return kelly
 

@@ -6,12 +6,13 @@ import threading
 import pytest
 
 from kelly.live import priority
+from tests.patience import PATIENCE_S
 
 
 def in_thread(target):
     thread = threading.Thread(target=target, daemon=True)
     thread.start()
-    thread.join(5)
+    thread.join(PATIENCE_S)
 
 
 def test_the_loop_runs_whether_or_not_the_priority_is_granted(monkeypatch):

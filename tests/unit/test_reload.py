@@ -3,7 +3,6 @@
 import gc
 import json
 import resource
-import time
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from kelly.live.engines import FADE, SwitchedEngine
 from kelly.live.session import Session
 from kelly.midi.sinks import MemorySink
 from kelly.nets.store import PACKAGE_MODELS
+from tests.patience import until
 from tests.random_nets import random_network
 from tests.rig import RATE, Rig, chords, command
 
@@ -164,11 +164,10 @@ def test_a_bad_file_is_refused_by_name_and_the_old_net_plays_on(session, tmp_pat
 def test_each_of_the_five_nets_can_be_loaded_anew_while_it_plays(session):
     for name in NET_NAMES:
         session.reload_model(name, PACKAGE_MODELS / name / "model.json")
-    deadline = time.monotonic() + 10
-    while session.counters()["reloads"] < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert session.counters()["reloads"] == 3  # the worker's; the other two are the conductor's
-    time.sleep(0.8)
+    until(lambda: session.counters()["reloads"] == 3)  # the worker's; the other two are the conductor's
+    at = session.source.capture.frames
+    until(lambda: session.source.capture.ended or session.source.capture.frames > at + RATE)
+    assert session.counters()["reloads"] == 3
     assert set(session.nets().values()) == {"model"}
     assert session.counters()["net_faults"] == 0
     with pytest.raises(KeyError, match="no net is called"):

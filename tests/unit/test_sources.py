@@ -10,17 +10,20 @@ from kelly.audio import devices, sources
 from kelly.audio.devices import AudioInput
 from kelly.audio.sources import DEMO, TAIL_S, FileSource, open_source
 from kelly.errors import AudioDeviceError, AudioFileError
+from tests.patience import until
 
 
 def drained(source):
     """Everything a source delivers, as fast as it can."""
-    pieces, limit = [], time.monotonic() + 20
-    source.start()
-    while time.monotonic() < limit:
+    pieces = []
+
+    def over():
         ended = source.capture.ended
         pieces.append(source.capture.drain())
-        if ended and len(pieces[-1]) == 0:
-            break
+        return ended and len(pieces[-1]) == 0
+
+    source.start()
+    until(over, look_s=0.0)
     source.stop()
     return np.concatenate(pieces)
 

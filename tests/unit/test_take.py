@@ -20,9 +20,12 @@ from kelly.live.render import render_config
 from kelly.live.salvage import salvage, unfinished
 from kelly.live.session import Session
 from kelly.midi.sinks import MemorySink
+from tests.patience import PATIENCE_S, until
 from tests.rig import chords
 
 RATE = 16000
+AHEAD_S = 0.12  # of what has been played; a network hop is 40 ms
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 def config(**flags):
@@ -42,7 +45,8 @@ class Device:
     def __init__(self, sound, pause_s=0.004):
         self.capture, self.sound, self.pause_s = Capture(RATE), sound, pause_s
         self.delivered = threading.Event()
-        self.heard = None  # () -> frames that have been conducted: then nobody on a busy machine falls behind
+        self.heard = None  # () -> frames that have been played: then nobody on a busy machine falls behind
+        self.holds_at = None  # frames beyond which nothing comes for now
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -52,7 +56,10 @@ class Device:
     def _run(self):
         rng, at = np.random.default_rng(1), 0
         while not self._stopping.is_set() and at < len(self.sound):
-            if self.heard is not None and self.capture.frames - self.heard() > 0.15 * RATE:
+            if self.heard is not None and self.capture.frames - self.heard() > AHEAD_S * RATE:
+                time.sleep(0.001)
+                continue
+            if self.holds_at is not None and self.capture.frames >= self.holds_at:
                 time.sleep(0.001)
                 continue
             n = int(rng.integers(1, 500))
@@ -78,6 +85,18 @@ class Device:
         return False
 
 
+def session_on(source, settings, sink=None):
+    """A session on such a device, which waits for both conductor and performer."""
+    session = Session(settings, source=source, sink=sink or MemorySink())
+
+    def played():
+        tick = session.snapshot().tick
+        return 0 if tick is None else min(int(tick["frame"]), session._performer.now_frames)
+
+    source.heard = played
+    return session
+
+
 def open_notes(path):
     sounding = set()
     for message in mido.MidiFile(path):
@@ -95,19 +114,17 @@ def rendered(take, target):
 
 def chords_take(folder, **flags):
     """The folder of a take of six seconds of chords."""
-    source = Device(chords(6).reshape(-1), pause_s=0.001)
-    session = Session(config(record=str(folder), **flags), source=source, sink=MemorySink())
-    source.heard = lambda: int(session.snapshot().tick["frame"]) if session.snapshot().tick is not None else 0
+    session = session_on(Device(chords(6).reshape(-1), pause_s=0.001), config(record=str(folder), **flags))
     with session:
-        assert session.source.delivered.wait(30)
+        assert session.source.delivered.wait(PATIENCE_S)
     return session.take.folder
 
 
 def test_a_take_of_a_device_is_aligned_and_renders_to_the_same_bytes(tmp_path, reliability):
     """Stopped in the middle of the music, holes and all: take.wav and kelly.toml make take.mid again."""
-    session = Session(config(record=str(tmp_path / "takes")), source=Device(music(8)), sink=MemorySink())
+    session = session_on(Device(music(8)), config(record=str(tmp_path / "takes")))
     with session:
-        assert session.source.delivered.wait(30)
+        assert session.source.delivered.wait(PATIENCE_S)
     (take,) = (tmp_path / "takes").iterdir()
     assert sorted(path.name for path in take.iterdir()) == ["commands.csv", "emotion.csv", "kelly.toml", "take.mid", "take.wav", "why.jsonl"]
     sound, rate = soundfile.read(take / "take.wav", dtype="float32")
@@ -131,7 +148,7 @@ def test_a_take_of_a_file_holds_its_sound_and_ends_as_it_ends(tmp_path):
     soundfile.write(tmp_path / "in.wav", music(3), RATE, subtype="FLOAT")
     settings = config(record=str(tmp_path / "takes"), audio_in=f"file:{tmp_path}/in.wav", midi_out=f"file:{tmp_path}/live.mid", tail="0.5")
     with Session(settings) as session:
-        assert session.wait(20)
+        assert session.wait(PATIENCE_S)
     (take,) = (tmp_path / "takes").iterdir()
     sound, _ = soundfile.read(take / "take.wav", dtype="float32")
     assert np.array_equal(sound[: 3 * RATE], music(3))
@@ -167,9 +184,9 @@ def test_a_disk_that_fails_ends_the_recording_and_nothing_else(tmp_path, monkeyp
 
     monkeypatch.setattr(wav_module.os, "write", write)
     sink = MemorySink()
-    session = Session(config(record=str(tmp_path / "takes")), source=Device(music(6)), sink=sink)
+    session = session_on(Device(music(6)), config(record=str(tmp_path / "takes")), sink)
     with session:
-        assert session.source.delivered.wait(30)
+        assert session.source.delivered.wait(PATIENCE_S)
         notes = len(sink.events)
         assert session.take.failure is not None
     assert (session.take.disk_full, "recording stopped after" in session.take.failure) == (full, True)
@@ -182,9 +199,9 @@ def test_a_disk_that_fails_ends_the_recording_and_nothing_else(tmp_path, monkeyp
 def test_a_disk_that_is_too_slow_ends_the_recording_where_the_sound_is_still_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(take_module, "TAPE_S", 0.5)
     monkeypatch.setattr(take_module, "FLUSH_S", 3.0)
-    session = Session(config(record=str(tmp_path / "takes")), source=Device(music(4)), sink=MemorySink())
+    session = session_on(Device(music(4)), config(record=str(tmp_path / "takes")))
     with session:
-        assert session.source.delivered.wait(30)
+        assert session.source.delivered.wait(PATIENCE_S)
     assert "too slow" in session.take.failure
     sound = soundfile.read(session.take.folder / "take.wav", dtype="float32")[0]
     assert 0 < len(sound) < 2 * RATE
@@ -195,14 +212,12 @@ def test_a_disk_that_is_too_slow_ends_the_recording_where_the_sound_is_still_who
 def test_an_unfinished_take_is_completed_by_the_next_session(tmp_path):
     """Its logs are what a crash leaves behind; the last line is cut in the middle."""
     takes = tmp_path / "takes"
-    first = Session(config(record=str(takes)), source=Device(music(5)), sink=MemorySink())
+    first = session_on(Device(music(5)), config(record=str(takes)))
     first.start()
-    assert first.source.delivered.wait(30)
+    assert first.source.delivered.wait(PATIENCE_S)
     assert unfinished(takes) == []  # somebody records it
     crashed = tmp_path / "crashed"
-    deadline = time.monotonic() + 10
-    while not (first.take.folder / "score.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until((first.take.folder / "score.json").exists)
     crashed.mkdir()
     for path in first.take.folder.iterdir():
         (crashed / path.name).write_bytes(path.read_bytes())

@@ -1,7 +1,6 @@
 """Takes that somebody steered: every command is kept with its tick, and the take renders to the same bytes."""
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -14,18 +13,9 @@ from kelly.errors import TakeError
 from kelly.generate.settings import DRUMS
 from kelly.live.commands import HEAD, command_row, read_commands
 from kelly.live.replay import open_take, render_take
-from kelly.live.session import Session
-from kelly.midi.sinks import MemorySink
+from tests.patience import PATIENCE_S, until
 from tests.rig import chords
-from tests.unit.test_take import RATE, Device, config
-
-
-def wait_for(session, seconds):
-    """Until the stream has come so far."""
-    until = time.monotonic() + 30
-    while session.source.capture.frames < seconds * RATE and not session.source.capture.ended:
-        assert time.monotonic() < until
-        time.sleep(0.002)
+from tests.unit.test_take import RATE, Device, config, session_on
 
 
 def nothing(session, at):
@@ -78,20 +68,23 @@ def panics(session, at):
     session.panic()
 
 
+pytestmark = pytest.mark.usefixtures("patient")
 STEERED = (panics, freezes, taps, follows_a_clock, toggles_nets, changes_the_mood, turns_and_steps, ends_early)
 
 
 def take_of(folder, steer, **flags):
     """A take of 8 s in which something is asked for at 3, 5 and 6.5 s; and its session."""
     source = Device(chords(8).reshape(-1), pause_s=0.001)
-    session = Session(config(record=str(folder), tempo=None, bars="2", **flags), source=source, sink=MemorySink())
-    source.heard = lambda: int(session.snapshot().tick["frame"]) if session.snapshot().tick is not None else 0
+    session = session_on(source, config(record=str(folder), tempo=None, bars="2", **flags))
+    source.holds_at = 0
     with session:
-        for at in (3.0, 5.0, 6.5):
-            wait_for(session, at)
-            if not session.source.capture.ended:
+        for at in (3.0, 5.0, 6.5):  # there the stream waits until everything has been asked for
+            source.holds_at = at * RATE
+            until(lambda: source.capture.frames >= source.holds_at or source.capture.ended)
+            if not source.capture.ended:
                 steer(session, at)
-        session.source.delivered.wait(30)
+        source.holds_at = None
+        assert source.delivered.wait(PATIENCE_S)
     counters = session.counters()
     assert (counters["dropped_ticks"], counters["shed_hops"], counters["stale_notes"]) == (0, 0, 0)
     return session.take.folder
@@ -164,11 +157,11 @@ def test_a_command_that_makes_no_sense_is_named_by_its_line(tmp_path, line, word
 
 def test_what_no_command_can_repeat_is_said(tmp_path):
     """A network that was exchanged lies elsewhere."""
-    session = Session(config(record=str(tmp_path)), source=Device(chords(1).reshape(-1)), sink=MemorySink())
+    session = session_on(Device(chords(1).reshape(-1)), config(record=str(tmp_path)))
     path = session.processor.slot("groovepredictor").path
     with session:
         session.reload_model("groovepredictor", path)
-        session.source.delivered.wait(10)
+        assert session.source.delivered.wait(PATIENCE_S)
     take = open_take(session.take.folder)
     assert take.commands.remarks == (f"groovepredictor was loaded anew from {path}",)
     assert len(take.commands) == 0

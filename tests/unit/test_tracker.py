@@ -228,7 +228,7 @@ def test_a_pickup_moves_the_bar_line_but_renumbers_nothing(pickup):
     assert (late["beat_in_bar"] == (late["beat_count"] - pickup) % 4).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.floats(0.02, 2.5), min_size=1, max_size=40),
     st.sampled_from([None, 40.0, 96.5, 220.0]),
