@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from ..music.chord import Chord
 from .draw import draw
 from .moment import BASS_VOICE, FINAL, Moment, Note
@@ -12,37 +10,8 @@ from .settings import BASS, Part
 from .why import Why
 
 _PEDAL_BEATS = 8.0
-_LOOPS_BARS = (2, 4, 8)  # lengths in which progressions come back
 _CALM, _LIVELY = 0.32, 0.62  # energy: below, whole and half notes; above, octaves
 _LONG_BEATS = 4.0
-
-
-class Forecast:
-    """Which chord will follow, if the progression goes on repeating itself.
-
-    Remembers one chord per beat; a loop of 2, 4 or 8 bars is believed after a full pass that agrees.
-    """
-
-    def __init__(self) -> None:
-        self._beats: deque[tuple[int, Chord | None]] = deque(maxlen=80)
-
-    def hear(self, beat: int, chord: Chord | None) -> None:
-        if self._beats and self._beats[-1][0] == beat:
-            self._beats[-1] = (beat, chord)
-        else:
-            self._beats.append((beat, chord))
-
-    def at(self, beat: int, beats_per_bar: int) -> Chord | None:
-        """The expected chord of a coming beat; None when nothing repeats."""
-        known = dict(self._beats)
-        for bars in _LOOPS_BARS:
-            loop = bars * beats_per_bar
-            pairs = [(known[b], known[b - loop]) for b in known if b - loop in known]
-            if len(pairs) >= loop // 2 and len(set(known.values())) > 1 and beat - loop in known:
-                agreed = sum(a == b for a, b in pairs[-loop:])
-                if agreed >= 0.9 * min(len(pairs), loop):
-                    return known[beat - loop]
-        return None
 
 
 class Bass:
@@ -74,13 +43,17 @@ class Bass:
         if "pedal point" in moment.breaks and moment.heard.tonic >= 0 and root != moment.heard.tonic:
             root, broke = moment.heard.tonic, "pedal point"
         kick = place.step_in_bar in kicks(moment) if moment.uses("kick") else place.sub == 0
-        strong = place.step_in_bar == 0 or (changed and place.on_eighth)
+        strong = (place.step_in_bar == 0 and moment.sure) or (changed and place.on_eighth)
         if strong:
             return [self._strike(moment, root, self._length(moment), "root", broke=broke or moment.chord_break)]
+        if place.step_in_bar == 0:
+            return []  # who doubts the harmony lets the foot begin the bar
         approach = self._approach(moment, root) if place.sub == 0 or place.last_eighth else None
         if approach is not None:
             target, broke_by = approach
             return [self._strike(moment, target, 1.0, "approach", loudness=0.92, broke=broke_by)]
+        if place.sub == 0 and place.beat_in_bar and not kick and moment.beats_left > 1.0 and (chord is None or not moment.sure):
+            return [self._strike(moment, root, 1.0, "beat", loudness=0.85, broke=broke)]
         if not counts_four(moment):
             return self._written(moment, root, kick, broke)
         if kick and moment.energy >= _CALM and self._room_for(moment):

@@ -21,7 +21,7 @@ from ..music.chord import Chord
 from ..music.controls import NEUTRAL, read_controls
 from ..music.scale import MINOR
 from . import bend
-from .bass import Bass, Forecast
+from .bass import Bass
 from .breaks import Breaker, broken_chord
 from .cadence import Close, close_from, closing_chord
 from .counter import Counter
@@ -30,6 +30,7 @@ from .dynamics import MAX_OFFSET_S, Dynamics, Shape
 from .echo import Echo
 from .expression import Expression
 from .feeling import FeelingOut
+from .foresight import Foresight
 from .grid import STEPS_PER_BEAT, ChordTrack, Grid, Place
 from .harmony import Chords
 from .heard import Heard, read_tick
@@ -120,7 +121,7 @@ class Conductor:
         self._close: Close | None = None  # how the music comes to its end
         self._waits = ""  # a close that nobody asked for: after "ritardando" or "pause" the band waits for the player
         self._slowing = Slowing()
-        self._forecast = Forecast()
+        self._foresight = Foresight()
         self._coming: tuple[int, Chord | None] = (-1, None)  # beat, and the chord expected on the next
         self._before: tuple[int, Chord | None] | None = None  # beat and chord planned last
         self._texture = Texture()
@@ -357,8 +358,8 @@ class Conductor:
         new = place.sub == 0 and (self._before is None or self._before[1] != chord)
         if place.sub == 0:
             self._before = (place.beat, chord)
-            self._forecast.hear(place.beat, known)
-            self._coming = (place.beat, self._forecast.at(place.beat + 1, place.beats_per_bar))
+            self._foresight.hear(place, known, self._tracks.confidence)
+            self._coming = (place.beat, self._foresight.at(place.beat + 1, place.beats_per_bar))
         per_beat = heard.notes_per_s * beat_s
         moment = Moment(
             place=place,
@@ -367,6 +368,7 @@ class Conductor:
             sample_rate_hz=rate,
             chord=chord,
             chord_new=new,
+            sure=self._foresight.sure or stage.pedal or not heard.playing or self._close is not None,
             heard=heard,
             stage=stage,
             energy=bend.energy(_energy(heard, per_beat), self._controls),
@@ -409,11 +411,11 @@ class Conductor:
             else:
                 mine = moment if not self._rolls[row] else replace(moment, seed=moment.seed + self._rolls[row] * _ROLL)
                 played[row] = self._play(row, plan(mine), alone, mine, swung)
-        if chord is None:
-            for row in (CHORDS, PAD, COUNTER):
-                if not self._loops[row].locked:
-                    self._ledger.cut(row, round(frame))
-            self._expression.lift(self._ledger, frame)
+        for row in (CHORDS, PAD, COUNTER) if chord is None else () if moment.sure else (CHORDS,):
+            if not self._loops[row].locked:
+                self._ledger.cut(row, round(frame))
+                if row == CHORDS:
+                    self._expression.lift(self._ledger, frame)
         resting = set()
         for row, singer in ((MELODY, self._melody), (COUNTER, self._counter)):
             if getattr(stage, self.parts[row].name) and singer.rests and not self._loops[row].locked:

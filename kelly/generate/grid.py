@@ -185,6 +185,7 @@ class ChordTrack:
 
     def __init__(self) -> None:
         self._changes: list[tuple[int, Chord | None]] = []
+        self.confidence = 0.0  # 0..1, of the newest word
 
     def update(self, tick: Any, strong: bool = True) -> None:
         """Take the chord of a tick record; a later word about the same beat replaces the earlier.
@@ -197,6 +198,7 @@ class ChordTrack:
         beat, root, quality = int(tick["chord_beat"]), int(tick["chord_root"]), int(tick["chord_quality"])
         chord = Chord(root % 12, quality) if root >= 0 and 0 <= quality <= 6 else None
         changes = self._changes
+        self.confidence = float(tick["chord_confidence"])
         if changes and changes[-1] == (beat, chord):
             return
         if chord is not None and tick["chord_confidence"] < FOREIGN and _foreign(chord, tick):

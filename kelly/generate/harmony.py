@@ -11,6 +11,7 @@ from ..music.emotion import Mood, targets_from_mood
 from .draw import draw
 from .metres import metre_of, turned
 from .moment import FINAL, INNER_VOICE, Moment, Note
+from .pocket import kicks
 from .settings import BASS, CHORDS, Part
 from .why import Why
 
@@ -24,6 +25,7 @@ COMPING = (
     ("x..xx.x...x.x...", "x.x.x.x.x.x.x.x.", "x.x.x...x.x.x.x."),
 )
 PAD, LIVELY = 0, 3  # levels: at PAD chords ring across bars, from LIVELY on they are short
+_RING_BEATS = 2.0  # of a phrase, at its end, in which a held chord is left alone
 _HELD_BARS = 2  # a chord that does not change is struck again after this many bars
 
 
@@ -129,6 +131,8 @@ class Chords:
         if chord is None:
             self.chord = None
             return []
+        if not moment.sure:
+            return []
         changed = chord != self.chord
         level = self._level(moment)
         if moment.closing == FINAL:
@@ -136,7 +140,7 @@ class Chords:
         late = changed and not moment.chord_new
         change = changed and (not late or place.on_eighth)
         if not change and (changed or not self._pattern_strikes(moment, level)):
-            return []
+            return self._touched(moment) if not changed and self._touches(moment, level) else []
         length = self._length(moment, level)
         self.voicing = self._voice(chord, moment, level)
         rule = "chord change" if change else "comping" if level > PAD else "renewed"
@@ -150,6 +154,15 @@ class Chords:
         gate = 1.0 if level == PAD else None
         loudness = 0.8 if moment.stage.answering else 0.92 if place.weight < 0.5 else 1.0
         return self._notes(moment, length, rule, loudness, gate)
+
+    def _touched(self, moment: Moment) -> list[Note]:
+        """One voice again, the others ring on; upwards from beat to beat."""
+        left = (self._until_step - moment.place.step) / 4
+        voice = moment.place.beat % len(self.voicing)
+        return [
+            Note(pitch, left, INNER_VOICE, 0.78, 1.0, order, len(self.voicing), tied=order != voice, why=Why("touched", broke=moment.chord_break))
+            for order, pitch in enumerate(self.voicing)
+        ]
 
     def _close(self, moment: Moment, chord: Chord) -> list[Note]:
         self.voicing = self._voice(chord, moment, PAD)
@@ -214,7 +227,17 @@ class Chords:
             return place.step_in_bar == 0 and held >= _HELD_BARS * place.beats_per_bar * 4
         if self._broken(moment, level):
             return place.on_eighth
-        return self._rhythm(moment, level)[place.step_in_bar] == "x"
+        return self._rhythm(moment, level)[place.step_in_bar] == "x" or self._alone_on_the_beat(moment)
+
+    def _alone_on_the_beat(self, moment: Moment) -> bool:
+        """Whether nobody else marks this beat, neither foot nor bass: then it is the chords'."""
+        place = moment.place
+        return place.sub == 0 and place.step_in_bar not in kicks(moment) and moment.voices[BASS].step != place.step
+
+    def _touches(self, moment: Moment, level: int) -> bool:
+        """Whether a held chord is touched again, one voice of it, where a beat would else pass unmarked; a phrase's last two beats ring."""
+        held = level == PAD and not moment.stage.pedal and not moment.stage.answering
+        return held and self._alone_on_the_beat(moment) and moment.beats_left > _RING_BEATS and moment.place.step < self._until_step
 
     def _length(self, moment: Moment, level: int) -> float:
         """Beats to the next strike of the pattern, not counting a change of chord, which cuts."""

@@ -62,6 +62,7 @@ class Moment:
     frame        even frame of the step (parts move it by swing and feel)
     chord        holding at this step, None = no chord
     chord_new    it begins with this step, or the part plays it for the first time now
+    sure         whether the chord is believed, so that it may be struck
     energy       0..1, from arousal and the player's level; .5 = medium
     room         0..3.6, how much the player leaves to a second voice; 1.2 is much
     per_beat     the player's notes per beat
@@ -95,6 +96,7 @@ class Moment:
     controls: Controls = field(default=NEUTRAL)
     voices: tuple[Voice, ...] = field(default_factory=lambda: tuple(Voice() for _ in range(6)))
     coming: Chord | None = None
+    sure: bool = True
     heard_chord: Chord | None = None
     chord_break: str = ""
     breaks: Mapping[str, float] = field(default_factory=lambda: NO_BREAKS)

@@ -9,7 +9,6 @@ import pytest
 
 from kelly._rt.contract import DYNAMICS_IN, MELODY_IN, MELODY_OUT
 from kelly._rt.stream.rules import Rule
-from kelly.generate.bass import Forecast
 from kelly.generate.conductor import Conductor
 from kelly.generate.draw import choose, draw, draw_signed
 from kelly.generate.grid import Place
@@ -201,22 +200,3 @@ def test_the_scale_bends_to_the_chord():
         assert allowed_classes(0, 1, Chord(root, quality)) == (c_major - lost) | gained
     assert allowed_classes(-1, 0, Chord(0, 0)) == {0, 4, 7}
     assert allowed_classes(0, 0, None) == {0, 2, 5, 7}
-
-
-def test_a_loop_is_foreseen_after_it_has_come_back():
-    bars = [Chord(0), Chord(9, 1), Chord(5), Chord(7)]
-    forecast = Forecast()
-    for beat in range(16):
-        forecast.hear(beat, bars[beat // 4 % 4])
-        assert forecast.at(beat + 1, 4) is None
-    for beat in range(16, 31):
-        forecast.hear(beat, bars[beat // 4 % 4])
-    assert forecast.at(31, 4) == Chord(7)
-    assert forecast.at(32, 4) == Chord(0)
-
-
-def test_what_never_repeats_is_not_foreseen():
-    forecast = Forecast()
-    for beat in range(64):
-        forecast.hear(beat, Chord(beat * beat % 12, beat % 4))
-    assert forecast.at(64, 4) is None
