@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,6 +33,7 @@ DEVICE_CHANNELS = 2
 """Inputs of a device that are mixed where no channel is chosen; an interface with 18 is not a choir."""
 
 CLOSE_S = 2.0
+START_S = 5.0  # some interfaces take seconds to wake
 _LEFT: list[Any] = []  # streams that a driver never let go of, and what it may still write into
 
 
@@ -200,13 +201,17 @@ class LiveSource:
         return stream
 
     def start(self) -> None:
-        import sounddevice
-
+        """PortAudio waits for ever for a server that dies meanwhile, so this gets a thread and a limit, too."""
+        stream = self._stream
         try:
             with chatter.captured():
-                self._stream.start()
-        except sounddevice.PortAudioError as error:
+                if _answered(stream.start, START_S):
+                    return
+        except portaudio().PortAudioError as error:
             raise translated(error, f"starting {self.name!r}") from error
+        self._stream = None
+        self._leave(stream)
+        raise AudioDeviceError(f"starting {self.name!r}: it has not answered for {START_S:g} s")
 
     def stop(self) -> None:
         """A driver whose server has died may never return from here, so it gets a thread and two seconds."""
@@ -259,12 +264,9 @@ class LiveSource:
                 stream.abort()
                 stream.close()
 
-        closer = threading.Thread(target=close, name="kelly-close", daemon=True)
         with chatter.captured():
-            closer.start()
-            closer.join(CLOSE_S)
-        if closer.is_alive():
-            self._leave(stream)
+            if not _answered(close, CLOSE_S):
+                self._leave(stream)
         return not self._stuck
 
     def _leave(self, stream: Any) -> None:
@@ -280,6 +282,24 @@ class LiveSource:
     @property
     def error(self) -> Exception | None:
         return None
+
+
+def _answered(call: Callable[[], object], within_s: float) -> bool:
+    """Whether a driver came back in time from a call on a thread of its own, which is a daemon; raises what it raised."""
+    wrong: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            wrong.append(error)
+
+    thread = threading.Thread(target=run, name="kelly-driver", daemon=True)
+    thread.start()
+    thread.join(within_s)
+    if wrong:
+        raise wrong[0]
+    return not thread.is_alive()
 
 
 def left_behind() -> bool:

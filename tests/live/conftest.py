@@ -86,6 +86,14 @@ def jack_server(tmp_path_factory):
     server.stop()
 
 
+@pytest.fixture
+def doomed(jack_server, tmp_path):
+    """A server of its own for a test that kills it."""
+    server = type(jack_server)(tmp_path, "-doomed")
+    yield server
+    server.stop()
+
+
 class Stage:
     """stage.py as a subprocess."""
 

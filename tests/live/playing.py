@@ -5,6 +5,11 @@ import signal
 import threading
 import time
 
+from kelly.errors import DeviceError
+from kelly.live.mailbox import View
+
+PATIENCE_S = 60  # so long a busy machine may take to say what it says; how long it may take at most is asserted
+
 
 class Told:
     """What a process says on stderr, and when."""
@@ -41,6 +46,21 @@ class Playing:
         self.told = Told(self.process)
         self.began = self.told.when("Ctrl-C ends it", 120)
 
+    def hear(self, seconds, within_s=2 * PATIENCE_S):
+        """Wait until it has heard so much more of its stream: a busy machine takes its time."""
+        limit, since = time.monotonic() + within_s, self._heard_s()
+        while self._heard_s() < since + seconds:
+            assert self.process.poll() is None, self.told.text
+            assert time.monotonic() < limit, self.told.text
+            time.sleep(0.05)
+
+    def _heard_s(self):
+        try:
+            body = View.newest(self.process.pid).read()
+        except (DeviceError, OSError):  # not started, or just ended
+            return 0.0
+        return float(body["tick"]["frame"] / body["sample_rate_hz"]) if body is not None and body["has_tick"] else 0.0
+
     def end(self, number=signal.SIGINT):
         self.process.send_signal(number)
         return self.ended()
@@ -49,3 +69,9 @@ class Playing:
         code = self.process.wait(within_s)
         out = self.process.stdout.read()
         return code, json.loads(out) if out else None
+
+
+def restart(server, rate=None, period=None):
+    """Start a JACK server that was killed, as it was or changed."""
+    server.period = period or server.period
+    assert server.again(rate)

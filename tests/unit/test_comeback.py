@@ -94,3 +94,28 @@ def test_a_driver_that_never_returns_is_left_alone(system, monkeypatch):
     assert not source.reopen(4800)
     assert not source.alive
     stream.returns.set()
+
+
+def test_a_server_that_dies_while_it_is_started_is_an_error(system, monkeypatch):
+    """Pa_StartStream then waits for ever, and the main thread with it, signals and all."""
+    monkeypatch.setattr(sources, "START_S", 0.1)
+    source = LiveSource(device())
+    stream = source._stream
+    monkeypatch.setattr(stream, "start", stream.returns.wait)
+    stream.returns.clear()
+    with pytest.raises(AudioDeviceError, match="it has not answered for"):
+        source.start()
+    assert not source.alive
+    source.stop()
+    stream.returns.set()
+
+
+def test_what_a_driver_says_when_it_is_started_is_told(system, monkeypatch):
+    source = LiveSource(device())
+
+    def refuse():
+        raise OSError("device unavailable", -9985)
+
+    monkeypatch.setattr(source._stream, "start", refuse)
+    with pytest.raises(AudioDeviceError, match="another program may hold it"):
+        source.start()
