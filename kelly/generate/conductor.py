@@ -28,6 +28,7 @@ from .counter import Counter
 from .drums import Drums
 from .dynamics import MAX_OFFSET_S, Dynamics, Shape
 from .echo import Echo
+from .energy import Energy, effort_of
 from .expression import Expression
 from .feeling import FeelingOut
 from .foresight import Foresight
@@ -41,7 +42,7 @@ from .moment import Moment, Note, Stage, Voice, allowed_classes
 from .pad import Pad
 from .settings import BASS, CHORDS, COUNTER, DRUMS, MELODY, PAD, ConductorSettings
 from .slowing import Slowing
-from .stage import CHROMATIC, SHORTEST_PAUSE_S, Entry, Texture, bass_hint
+from .stage import CHROMATIC, Entry, Texture, bass_hint, longest_pause_s
 from .why import Reason, Why, belongs, role_of
 
 HOP_S = 0.04
@@ -125,6 +126,7 @@ class Conductor:
         self._coming: tuple[int, Chord | None] = (-1, None)  # beat, and the chord expected on the next
         self._before: tuple[int, Chord | None] | None = None  # beat and chord planned last
         self._texture = Texture()
+        self._energy = Energy()
         self._voices = tuple(Voice() for _ in self.parts)
         self._silent = True  # nobody has struck since the music last fell silent
         self.reasons: list[Reason] = []
@@ -293,7 +295,7 @@ class Conductor:
         beat_s = self.grid.beat_frames / self.sample_rate_hz
         bar_s = self.grid.beats_per_bar * beat_s
         silence_s = heard.quiet_s((frame - heard.frame) / self.sample_rate_hz)
-        limit_s = max(bar_s, SHORTEST_PAUSE_S)
+        limit_s = longest_pause_s(beat_s, bar_s, self.settings.tempo_given)
         on_the_bar = place.beat_in_bar == 0 and PAUSED_BARS * bar_s <= silence_s and silence_s + bar_s > limit_s
         if silence_s <= limit_s and (on_the_bar or silence_s + beat_s > limit_s):
             self._close = Close(place.step, place.step, place.step + 4 * place.beats_per_bar, leads=False)
@@ -349,6 +351,7 @@ class Conductor:
         stage = self._stage(heard, frame, beat_s, chord is not None)
         if stage.silent:
             self._texture.away()
+            self._energy.reset()
             self._silence(frame, grid.beats_per_bar * grid.beat_frames)
             return
         breaks = self.breaker.at(place, heard, self._controls.complexity)
@@ -361,6 +364,7 @@ class Conductor:
             self._foresight.hear(place, known, self._tracks.confidence)
             self._coming = (place.beat, self._foresight.at(place.beat + 1, place.beats_per_bar))
         per_beat = heard.notes_per_s * beat_s
+        effort = bend.energy(effort_of(heard, per_beat), self._controls)
         moment = Moment(
             place=place,
             frame=frame,
@@ -371,7 +375,8 @@ class Conductor:
             sure=self._foresight.sure or stage.pedal or not heard.playing or self._close is not None,
             heard=heard,
             stage=stage,
-            energy=bend.energy(_energy(heard, per_beat), self._controls),
+            energy=self._energy.at(place, effort),
+            effort=effort,
             per_beat=per_beat,
             room=bend.room(1.2 if stage.answering else max(0.1, min(1.2, 1.35 - 0.3 * per_beat)), self._controls),
             bass_hint=bass_hint(heard, allowed_classes(heard.tonic, heard.mode, None) if settings.key_given else CHROMATIC),
@@ -499,12 +504,3 @@ class Conductor:
                 broke=why.broke, mood=(heard.valence, heard.arousal, heard.tension), ternary=place.ternary,
             )
         )  # fmt: skip
-
-
-
-
-def _energy(heard: Heard, notes_per_beat: float) -> float:
-    """0..1: how much should be going on; the player's level answers within a bar, the mood more slowly."""
-    level = 0.5 * heard.level_slow + 0.5 * heard.level_peak - 0.5
-    value = 0.5 + 0.28 * heard.arousal + 0.5 * level + 0.05 * (min(notes_per_beat, 4.0) - 1.5)
-    return max(0.0, min(1.0, value)) if value == value else 0.5

@@ -30,7 +30,8 @@ FIGURE, FIGURE_MOST = 0.7, 0.07  # share of a net's figure that is played, and t
 HABIT_BEATS = 8.0  # over which the net's own mean is taken
 _LOUD = 92.0  # velocity above which force is held back, so that the loudest notes still differ
 _SHORTEST_S = 0.03
-_SOFTEST = 10  # softer is not heard; on the wire, note-on 0 would mean note-off
+_SOFTEST = 24  # softer is not heard beside a player
+_SOFT = 44.0  # velocity below which force is held up, so that the softest notes still differ
 
 (_V, _A, _T, _INTENSITY, _FAST, _SLOW, _TREND, _PEAK, _ONSET, _NOTES, _GATE_IN, _BRIGHT, _BEAT, _BAR_SIN, _BAR_COS,
  _PHRASE_SIN, _PHRASE_COS, _TEMPO, _TRUST, _PITCH, _INTERVAL, _WEIGHT, _TONE, _VOICE, _PREVIOUS, _SINCE,
@@ -161,12 +162,14 @@ class Dynamics:
             value *= 0.75 + 0.5 * y[BASS_BALANCE]
         elif note.voices > 1 and note.order == note.voices - 1:
             value += 127.0 * y[RANGE] * 0.3  # the top of a chord is its tune
-        value *= BALANCE[part] * note.loudness * (0.76 + 0.48 * moment.energy)  # excitement is heard as force, too
+        value *= BALANCE[part] * note.loudness * (0.76 + 0.48 * moment.effort)  # excitement is heard as force, too
         value += 12.0 * y[VELOCITY_JITTER] * self._luck(part, note, moment, 1) * (1.0 + moment.controls.lean("humanize"))
         value += (value - _MEDIUM) * moment.controls.lean("dynamics")
         value *= moment.controls.factor("intensity", 1.4)
         if value > _LOUD:
             value = _LOUD + (127.0 - _LOUD) * math.tanh((value - _LOUD) / (127.0 - _LOUD))
+        elif value < _SOFT:
+            value = _SOFT + (_SOFT - _SOFTEST) * math.tanh((value - _SOFT) / (_SOFT - _SOFTEST))
         return max(_SOFTEST, min(127, round(value))), figured
 
     def _offset_s(self, part: int, note: Note, moment: Moment, y: list[float]) -> float:

@@ -63,7 +63,8 @@ class Moment:
     chord        holding at this step, None = no chord
     chord_new    it begins with this step, or the part plays it for the first time now
     sure         whether the chord is believed, so that it may be struck
-    energy       0..1, from arousal and the player's level; .5 = medium
+    energy       0..1, from arousal and the player's level, of the half bar; .5 = medium
+    effort       the same of this very step: how hard it is struck
     room         0..3.6, how much the player leaves to a second voice; 1.2 is much
     per_beat     the player's notes per beat
     bass_hint    pitch class to stand on when no chord is known, -1 = none
@@ -97,6 +98,7 @@ class Moment:
     voices: tuple[Voice, ...] = field(default_factory=lambda: tuple(Voice() for _ in range(6)))
     coming: Chord | None = None
     sure: bool = True
+    effort: float = 0.5
     heard_chord: Chord | None = None
     chord_break: str = ""
     breaks: Mapping[str, float] = field(default_factory=lambda: NO_BREAKS)

@@ -2,7 +2,8 @@
 
 A soft bass note as soon as the harmony is clear, drums once the beat is trusted, chords and melody
 once the key is; with key and tempo given all at once.  A pause up to one bar (or 2 s) may be answered,
-a longer one ends the music until the player comes back.
+a longer one ends the music until the player comes back.  How long a bar is, is taken from the faster tempo
+where the tracked one could be half of it: better a rest too short than notes into a silence.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ CHROMATIC = frozenset(range(12))
 CHROMA_CLEAR = 0.25  # share of one pitch class in the 2 s chroma that makes a pedal note safe
 PAUSE_BEATS = 1.5  # silence from which the player is taken to pause
 SHORTEST_PAUSE_S = 2.0
+AMBIGUOUS_BPM = 90.0  # a slower beat may be every second one of the player's
 
 
 class Entry:
@@ -25,7 +27,7 @@ class Entry:
 
     def __init__(self, settings: ConductorSettings) -> None:
         self._given = settings.key_given and settings.tempo_given
-        self._key_given = settings.key_given
+        self._key_given, self._tempo_given = settings.key_given, settings.tempo_given
         self.reset()
 
     def reset(self) -> None:
@@ -45,7 +47,7 @@ class Entry:
         answering = False
         if not heard.playing:
             silence_s = heard.quiet_s(ahead_s)
-            if silence_s > max(bar_s, SHORTEST_PAUSE_S):
+            if silence_s > longest_pause_s(beat_s, bar_s, self._tempo_given):
                 return Stage()
             answering = silence_s > PAUSE_BEATS * beat_s
         trusted = heard.locked or self._given
@@ -60,6 +62,12 @@ class Entry:
             pedal=not trusted,
             answering=answering,
         )
+
+
+def longest_pause_s(beat_s: float, bar_s: float, tempo_given: bool) -> float:
+    """What is still a rest within the music: a bar, or 2 s; at twice the tempo where the beat may be two of the player's."""
+    doubled = not tempo_given and 60.0 / beat_s <= AMBIGUOUS_BPM
+    return max(bar_s / 2 if doubled else bar_s, SHORTEST_PAUSE_S)
 
 
 def bass_hint(heard: Heard, within: frozenset[int] = CHROMATIC) -> int:

@@ -59,6 +59,18 @@ def test_a_long_silence_ends_the_music():
     assert max(off for *_, off in notes) <= (6 + 2.0 + 2.5) * RATE
 
 
+@pytest.mark.parametrize("tempo_bpm", [73.0, 61.0, 50.0])
+def test_a_beat_that_may_be_two_of_the_players_makes_no_silence_longer(tempo_bpm):
+    """At 146 bpm a bar lasts less than 2 s; at half the tempo, as it may be tracked, it seems to last 3.3."""
+    limit_s = max(2.0, 120.0 / tempo_bpm)
+    notes = play(24, playing=[(0, 18)], tempo_bpm=tempo_bpm)
+    assert 18 * RATE < max(on for *_, on, _ in notes) <= (18 + limit_s + 0.04) * RATE
+    told = play(24, playing=[(0, 18)], tempo_bpm=tempo_bpm, settings=ConductorSettings(tempo_given=True))
+    assert max(on for *_, on, _ in told) >= max(on for *_, on, _ in notes)
+    if tempo_bpm < 70:
+        assert max(on for *_, on, _ in told) > (18 + limit_s + 0.04) * RATE
+
+
 def test_the_music_comes_back_with_the_player():
     notes = play(20, playing=[(0, 6), (12, 20)])
     assert not [n for n in notes if 8.1 * RATE < n[3] < 12 * RATE]
