@@ -24,6 +24,7 @@ from kelly.errors import DeviceError
 from kelly.live import mailbox
 from kelly.live.mailbox import BODY, COUNTERS, KEYS, PARTS, SILENT, Mailbox, View
 from kelly.live.session import Session
+from kelly.live.window import Window
 from kelly.music.controls import read_controls
 from tests.patience import PATIENCE_S, until
 from tests.rig import RATE, chords
@@ -170,13 +171,13 @@ def test_a_viewer_makes_no_note_late(tmp_path, reliability, looker):
 @pytest.mark.live
 def test_a_viewer_that_costs_the_session_its_time_is_found_out(tmp_path, looker, monkeypatch):
     """Planted: a page that takes a third of a second to fill, and lets no other Python run meanwhile."""
-    fill = Session._fill_page
+    fill = Window.fill
 
-    def slowly(session, body):
-        fill(session, body)
+    def slowly(window, body):
+        fill(window, body)
         ctypes.PyDLL(None).usleep(300_000)  # PyDLL keeps the GIL
 
-    monkeypatch.setattr(Session, "_fill_page", slowly)
+    monkeypatch.setattr(Window, "fill", slowly)
     alone, watched = four_seconds(tmp_path), four_seconds(tmp_path, looker)
     assert not harmless(alone, watched), (alone, watched)
 

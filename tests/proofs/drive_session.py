@@ -76,6 +76,8 @@ class PumpSource:
     def stop(self):
         self.capture.stop()
 
+    finish = stop
+
 
 class WatchedThread(threading.Thread):
     """The session's threads, of which worker and performer are loops under watch."""
