@@ -14,7 +14,7 @@ from kelly.live.stats import Snapshot, latency_row
 from kelly.live.take import Recorder
 from kelly.live.watch import Watch
 from kelly.midi.listener import Listener
-from kelly.midi.sinks import Sink
+from kelly.midi.sink import Sink
 from kelly.nets.processor import MultiModelProcessor
 
 INPUT_COUNTERS = ("midi_lost", "midi_skipped", "midi_sysex")

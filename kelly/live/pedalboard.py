@@ -9,19 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from kelly.audio.sources import Source
 from kelly.errors import ConfigError
 from kelly.live.keep import keep
 from kelly.live.mailbox import LEVELS
+from kelly.live.steering import Steering
 from kelly.midi.inputs import Action
 from kelly.midi.listener import Listener
 from kelly.music.controls import NAMES, from_midi
-
-if TYPE_CHECKING:
-    from kelly.live.session import Session
 
 POLL_S = 0.01
 DRIFT = 0.0005  # of the rate, by which two clocks may part before the stream's frames are believed again
@@ -66,17 +65,21 @@ class FrameClock:
 class Pedalboard:
     """Listens for a session.
 
-    session   whose commands are called
+    steering  a session's, whose commands are called
+    source    the session's, whose frames are the clock
+    news      sentences for people are appended
     listener  an open input; closed here
     keep_in   the kelly.toml that gets what is learned; None keeps nothing
     ternary   whether a beat is a dotted quarter; a clock counts plain ones
     thread    [main] constructs, starts, closes; the rest is [pedals]
     """
 
-    def __init__(self, session: Session, listener: Listener, keep_in: Path | None = None, ternary: bool = False) -> None:
+    def __init__(
+        self, steering: Steering, source: Source, news: deque[str], listener: Listener, keep_in: Path | None = None, ternary: bool = False
+    ) -> None:
         self.listener, self.keep_in, self._ternary = listener, keep_in, ternary
-        self._session = session
-        self._clock = FrameClock(lambda: session.source.capture.frames, session.source.sample_rate_hz)
+        self._steering, self._news = steering, news
+        self._clock = FrameClock(lambda: source.capture.frames, source.sample_rate_hz)
         self._closing = threading.Event()
         self._beat: int | None = None  # of the clock, the newest told
         self._thread = threading.Thread(target=self._run, name="kelly-pedals", daemon=True)
@@ -109,42 +112,42 @@ class Pedalboard:
 
     def obey(self, action: Action) -> None:
         """Carry out one action."""
-        session, name, on = self._session, action.name, action.value != 0.0
+        steering, name, on = self._steering, action.name, action.value != 0.0
         if name == "panic":
-            session.panic()
+            steering.panic()
         elif name == "tap":
             tempo = self.listener.controls.taps.tempo_bpm
             if tempo is not None:
-                session.command("tap", value=tempo, frame=self._clock.frame_at(action.time_s))
+                steering.command("tap", value=tempo, frame=self._clock.frame_at(action.time_s))
         elif name == "no_clock":
             self._beat = None
-            session.command("no_clock")
-            session.news.append("the MIDI clock has stopped; the tempo is heard again")
+            steering.command("no_clock")
+            self._news.append("the MIDI clock has stopped; the tempo is heard again")
         elif name in ("start", "continue", "stop"):
             self._beat = None
-            session.command("rest", value=float(name == "stop"))
+            steering.command("rest", value=float(name == "stop"))
         elif name == "hold_chord":
-            session.command("hold_chord", value=action.value)
+            steering.command("hold_chord", value=action.value)
         elif name in LEVELS:
-            session.command("level", value=LEVELS[name])
-            session.news.append("half the tempo from the next beat on" if name == "half_tempo" else "twice the tempo from the next beat on")
+            steering.command("level", value=LEVELS[name])
+            self._news.append("half the tempo from the next beat on" if name == "half_tempo" else "twice the tempo from the next beat on")
         elif name.endswith("_out"):
-            session.switch_part(name.removesuffix("_out"), not on)
+            steering.switch_part(name.removesuffix("_out"), not on)
         elif name.startswith("lock_"):
-            session.lock_part(name.removeprefix("lock_"), on)
+            steering.lock_part(name.removeprefix("lock_"), on)
         elif name.startswith("reroll_"):
-            session.reroll_part(name.removeprefix("reroll_"))
+            steering.reroll_part(name.removeprefix("reroll_"))
         elif name == "end":
-            session.command("end")
-            session.news.append("ending with this phrase")
+            steering.command("end")
+            self._news.append("ending with this phrase")
         elif name == "freeze":
-            session.freeze(on)
+            steering.freeze(on)
         elif name in NAMES:
-            session.set_control(name, from_midi(name, round(action.value)))
+            steering.set_control(name, from_midi(name, round(action.value)))
         elif name == "tempo" and self.listener.controls.clock.tempo_bpm is not None:
             self._tell_tempo()
         elif name == "learned":
-            session.news.append(f"{action.text}; {self._kept(action)}")
+            self._news.append(f"{action.text}; {self._kept(action)}")
 
     def _follow(self) -> None:
         """The clock's phase, once in each of its beats."""
@@ -158,14 +161,14 @@ class Pedalboard:
         if tempo is None:
             return
         if beat is None:
-            self._session.command("clock", value=tempo / 1.5 if self._ternary else tempo, index=-1)
+            self._steering.command("clock", value=tempo / 1.5 if self._ternary else tempo, index=-1)
             return
         self._beat, index = beat[1], beat[1]
         if self._ternary:
             if index % 3:  # a dotted beat begins with every third of the clock's
                 return
             tempo, index = tempo / 1.5, index // 3 * 2
-        self._session.command("clock", value=tempo, frame=self._clock.frame_at(beat[0]), index=index)
+        self._steering.command("clock", value=tempo, frame=self._clock.frame_at(beat[0]), index=index)
 
     def _kept(self, action: Action) -> str:
         """Write what was learned to where it will be read again; says where, or how."""

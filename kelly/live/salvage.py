@@ -12,7 +12,7 @@ from kelly._rt.layout import dtype
 from kelly.errors import DataError, TakeError
 from kelly.generate.settings import Part
 from kelly.live.take import BEATS, NOTES, SCORE, lock, save
-from kelly.midi.sinks import Events, Score
+from kelly.midi.sink import Events, Score
 from kelly.midi.tempo import TempoMap
 
 

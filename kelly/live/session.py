@@ -46,7 +46,8 @@ from kelly.live.window import Window
 from kelly.midi.inputs import Controls, bindings
 from kelly.midi.listener import Listener, open_listener
 from kelly.midi.native import NativeSink
-from kelly.midi.sinks import RtMidiSink, Score, Sink, open_sink
+from kelly.midi.sink import Score, Sink
+from kelly.midi.sinks import RtMidiSink, open_sink
 from kelly.midi.tempo import TempoMap
 from kelly.nets.processor import MultiModelProcessor
 
@@ -106,7 +107,7 @@ class Session(Steering):
                 keys = self.source.listener if isinstance(self.source, KeyboardSource) else None
                 self._inputs = [one for one in (listener, keys) if one is not None]
                 self._prepare(settings)
-                self.pedals = Pedalboard(self, listener, ternary=config.music.ternary) if listener is not None else None
+                self.pedals = Pedalboard(self, source, self.news, listener, ternary=config.music.ternary) if listener is not None else None
                 self.osc = OscSender(config.osc.to, lambda: self._conducting.newest, self.source.sample_rate_hz) if realtime and config.osc.to else None
                 if self.osc is not None:
                     self.notices.append(f"OSC goes to {self.osc.address[0]}, port {self.osc.address[1]}")

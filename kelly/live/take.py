@@ -37,7 +37,8 @@ from kelly.config import AudioConfig, Config, OscConfig, RecordConfig, to_toml
 from kelly.errors import MidiFileError, TakeError
 from kelly.generate.why import Reason
 from kelly.live.commands import HEAD, command_row, silence_row
-from kelly.midi.sinks import Events, Score, released
+from kelly.midi.sink import Events, Score
+from kelly.midi.sinks import released
 from kelly.midi.smf import write_smf
 from kelly.music.chord import Chord
 from kelly.music.scale import Key

@@ -23,7 +23,8 @@ from kelly.errors import AudioDeviceError, DeviceLostError, MidiPortError
 from kelly.live.errand import Errand
 from kelly.midi.listener import Listener
 from kelly.midi.native import NativeSink
-from kelly.midi.sinks import RtMidiSink, Sink
+from kelly.midi.sink import Sink
+from kelly.midi.sinks import RtMidiSink
 
 LOOK_S = 0.1  # how often the watch looks whether the device is still there, and whether it is back
 ASK_S = 0.25  # how often a library is asked; each time takes a thread

@@ -11,15 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kelly import chatter
 from kelly._rt.stream import native_midi
 from kelly._rt.stream.native_midi import NativePort
 from kelly.errors import MidiPortError
-
-if TYPE_CHECKING:
-    from kelly.midi.sinks import Events, Score
+from kelly.midi.sink import Events, Score
 
 CLIENT = "Kelly"
 SYSTEM = "CoreMIDI" if sys.platform == "darwin" else "ALSA"

@@ -1,8 +1,4 @@
-"""Where the notes go: a port, a file, memory.
-
-A sink is drained by one Python thread of the session.  What a port gets is bytes, now; what a file
-or memory keeps is the *scheduled* frame of each event, so that a late thread changes no file.
-"""
+"""Where the notes go: a port, a file, memory."""
 
 from __future__ import annotations
 
@@ -11,53 +7,18 @@ import functools
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kelly._rt.layout import dtype
 from kelly._rt.stream.performer import SAFETY_PART
 from kelly.errors import MidiFileError, MidiPortError
 from kelly.midi import native, ports
 from kelly.midi.native import NativeSink
+from kelly.midi.sink import Events, Score, Sink
 from kelly.midi.smf import Track, write_smf
-from kelly.midi.tempo import TempoMap
-
-Events = NDArray[np.void]
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What a file needs to know beside its events, from the session at its end.
-
-    key  (tonic pitch class, 1 major | -1 minor), None where none was clear
-    """
-
-    sample_rate_hz: float
-    tempo: TempoMap
-    parts: Sequence[Track]
-    key: tuple[int, int] | None = None
-
-
-class Sink(Protocol):
-    """What a session needs of a sink."""
-
-    description: str
-
-    @property
-    def path(self) -> Path | None:
-        """The file it writes, None for a port or memory."""
-
-    def send(self, events: Events) -> None:
-        """Take events, records of dtype("event").  [sink]"""
-
-    def close(self, score: Score | None) -> None:
-        """Save or let go; None saves nothing.  Idempotent.  [main], after the sink thread"""
-
-    def counters(self) -> dict[str, int]: ...
 
 
 class MemorySink:

@@ -56,11 +56,16 @@ class Listener:
         self.came += self.controls.feed(message, time_s)
 
 
-@pytest.fixture
-def board(monkeypatch):
-    board = Pedalboard(Session(), Listener())
-    board.session = board._session
+def pedalboard(**options):
+    session = Session()
+    board = Pedalboard(session, session.source, session.news, Listener(), **options)
+    board.session = session
     return board
+
+
+@pytest.fixture
+def board():
+    return pedalboard()
 
 
 def press(board, *message, time_s=1.0):
@@ -121,14 +126,14 @@ def test_a_clock_is_told_once_a_beat_with_its_phase_in_frames(board, monkeypatch
 
 def test_a_clock_in_six_eight_leads_dotted_quarters(monkeypatch):
     """Quarters at 150 bpm are dotted ones at 100; every third quarter is the beginning of a dotted one, the second of a pair."""
-    board = Pedalboard(Session(), Listener(), ternary=True)
+    board = pedalboard(ternary=True)
     monkeypatch.setattr(board._clock, "_origin_s", 2.0)
     monkeypatch.setattr(board._clock, "look", lambda: None)
     board.listener.send(9.99, 0xFA)
     for i in range(240):
         board.listener.send(10 + i * 0.4 / 24, 0xF8)
         board.look()
-    clocks = [row for row in board._session.told if row[0] == "clock" and row[1] >= 0]
+    clocks = [row for row in board.session.told if row[0] == "clock" and row[1] >= 0]
     assert {row[1] for row in clocks} == {0, 2, 4, 6}
     for _, beat, tempo, frame in clocks[1:]:
         assert tempo == pytest.approx(100, rel=0.01)

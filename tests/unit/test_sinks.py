@@ -11,7 +11,8 @@ from kelly._rt.stream.performer import SAFETY_PART
 from kelly.errors import MidiFileError, MidiPortError
 from kelly.generate.settings import PARTS
 from kelly.midi import native, ports, sinks
-from kelly.midi.sinks import FileSink, MemorySink, RtMidiSink, Score, open_sink, released, take_name
+from kelly.midi.sink import Score
+from kelly.midi.sinks import FileSink, MemorySink, RtMidiSink, open_sink, released, take_name
 from kelly.midi.tempo import TempoMap
 
 SCORE = Score(48000.0, TempoMap(tempo_bpm=120.0), PARTS, (7, 1))
