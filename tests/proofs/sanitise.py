@@ -29,6 +29,7 @@ OPTIONS = {
 FOUND = 97
 TESTS = (
     "tests/unit/test_load.py", "tests/unit/test_plan.py", "tests/unit/test_model_errors.py", "tests/unit/test_cache.py",
+    "tests/unit/test_model_sound.py", "tests/unit/test_model_hostile.py",
     "tests/contract/test_engine.py", "tests/contract/test_quantised.py", "tests/golden/test_golden.py",
     "tests/property/test_network.py", "tests/property/test_scan.py", "tests/property/test_model_fuzz.py", "tests/property/test_sweep.py",
     "tests/property/test_ring_threads.py", "tests/unit/test_ring.py", "tests/unit/test_capture.py", "tests/unit/test_features.py",

@@ -26,4 +26,4 @@ def test_the_sound_network_runs():
 
 
 def test_readers_and_networks_are_clean():
-    assert sanitise.tests("tests/unit/test_load.py", "tests/unit/test_model_errors.py", "tests/unit/test_cache.py") == 0
+    assert sanitise.tests("tests/unit/test_load.py", "tests/unit/test_model_errors.py", "tests/unit/test_model_sound.py", "tests/unit/test_model_hostile.py", "tests/unit/test_cache.py") == 0

@@ -10,7 +10,7 @@ import kelly.nets.metadata
 from kelly._rt.net import scan_python
 from kelly._rt.net.scan import scan
 from tests.golden.build import build, to_json
-from tests.unit.test_model_errors import FAULTS
+from tests.unit.model_faults import FAULTS
 
 
 @pytest.fixture
