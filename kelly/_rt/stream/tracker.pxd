@@ -45,6 +45,9 @@ cdef struct key_state:
     double recent[12]
     double slow[12]
     double long_term[12]
+    double strong[12]
+    double opening[12]
+    double voices  # tones at once
     double played_s, held_s, confidence
     double chords[N_CHORDS]
     double chord_cost[24]

@@ -19,6 +19,27 @@ cdef int[7] FIRST_MODE = [1, -1, 1, -1, -1, 0, 0]
 cdef double KEY_CHORD_MEMORY = 0.97  # per beat
 cdef double KEY_FIRST_BONUS = 0.16  # for the root of the first chord, and so much more for its third
 cdef double KEY_DOWN_SHARE = 0.5  # of that bonus, for the chord on the first downbeat: a pickup opens no piece
+# What the profiles leave: weights of the tones of the last 25 s, squared so that the note counts and not what rings
+# with it, by degree, major first.  Fitted (logistic regression over the 24 keys, tied by degree) on takes that are not
+# held out, the ones alone on 143 of one voice at a time, most of them tunes and folk songs: without them the best key
+# is right .63 of the time there, with them .73 (four-fold cross-validation by take).
+cdef double[24] KEY_SEVERAL = [
+    0.07, -0.01, 0.04, 0.01, -0.07, -0.11, -0.04, 0.03, -0.03, -0.03, -0.15, 0.17,
+    0.11, -0.01, -0.02, 0.05, 0.08, -0.11, 0.03, -0.10, 0.01, 0.02, 0.09, 0.06,
+]
+cdef double[24] KEY_ALONE = [
+    -0.03, -0.53, -0.23, -0.42, -0.14, -0.64, -0.70, -0.10, -0.61, -0.43, -0.89, -0.34,
+    -0.29, -0.58, -0.15, -0.17, -0.35, -0.65, -0.44, -0.55, -0.56, -0.48, -0.35, -0.31,
+]
+# One voice begins on the tonic, its third or its fifth.
+cdef double[24] KEY_OPENING = [
+    0.26, -0.12, 0.04, 0.27, 0.29, -0.32, -0.05, 0.42, -0.09, -0.45, -0.12, -0.13,
+    0.21, 0.18, 0.13, 0.26, 0.03, -0.33, -0.04, 0.32, -0.30, -0.09, -0.24, -0.11,
+]
+cdef double KEY_OPENING_S = 0.8
+cdef double KEY_STRONG_S = 25.0
+cdef double KEY_ONE_VOICE = 2.2  # tones that sound at once, 1 / sum of squares: so few are one voice,
+cdef double KEY_VOICES = 2.8  # so many several
 cdef int KEY_FIRST_BARS = 12  # within which the bar line may still be found
 
 
@@ -40,6 +61,8 @@ cdef void key_turn(key_state* s, int by) noexcept nogil:
     turn12(s.recent, by)
     turn12(s.slow, by)
     turn12(s.long_term, by)
+    turn12(s.strong, by)
+    turn12(s.opening, by)
     turn12(s.chord_cost, by)
     turn12(s.chord_cost + 12, by)
     turn_chords(s.chords, by)
@@ -59,11 +82,12 @@ cdef void follow(double* mean, const double* v, double seconds, double scale) no
 
 cdef void key_hop(key_state* s, const double* chroma, int open) noexcept nogil:
     cdef double v[12]
-    cdef double total = 0.0
+    cdef double total = 0.0, squares = 0.0
     cdef int i
     for i in range(12):
         v[i] = sqrt(chroma[i])
         total += v[i]
+        squares += chroma[i]
     for i in range(12):
         v[i] = v[i] / total if open and total > 0.0 else 0.0
     # A running mean of time constant T weighs as much past as a window of 2 T: these are "2 s" and "8 s".
@@ -72,6 +96,12 @@ cdef void key_hop(key_state* s, const double* chroma, int open) noexcept nogil:
     if open and total > 0.0:  # silence does not fade what is known about the key
         follow(s.long_term, v, clamp(0.5 * s.played_s, 4.0, 12.0), 1.0)
         s.played_s += HOP_S
+        for i in range(12):
+            v[i] = chroma[i] / squares
+        follow(s.strong, v, clamp(s.played_s, HOP_S, KEY_STRONG_S), 1.0)
+        if s.played_s <= KEY_OPENING_S:
+            follow(s.opening, v, s.played_s, 1.0)
+        s.voices += (total * total / squares - s.voices) * HOP_S / clamp(s.played_s, HOP_S, KEY_STRONG_S)
 
 
 cdef double key_correlation(const double* chroma, int tonic, const double* profile) noexcept nogil:
@@ -125,13 +155,25 @@ cdef void key_chord(key_state* s, int chord, int64_t beat) noexcept nogil:
                 s.chord_cost[i] += s.chords[c] * min(degree_cost(c, i % 12, 1 if i < 12 else -1), 4.0) / total
 
 
+cdef double key_tones(const key_state* s, int i) noexcept nogil:
+    cdef double alone = clamp((KEY_VOICES - s.voices) / (KEY_VOICES - KEY_ONE_VOICE), 0.0, 1.0)
+    cdef double total = 0.0, weight
+    cdef int k, tone
+    for k in range(12):
+        tone = (i + k) % 12
+        weight = KEY_SEVERAL[i // 12 * 12 + k]
+        weight += alone * (KEY_ALONE[i // 12 * 12 + k] - weight)
+        total += s.strong[tone] * weight + alone * s.opening[tone] * KEY_OPENING[i // 12 * 12 + k]
+    return total
+
+
 cdef double key_score(const key_state* s, int i) noexcept nogil:
     # Correlation of the chroma, less what the chords cost in that key; people like to begin on the tonic.
     cdef double fit = key_correlation(s.long_term, i % 12, KEY_PROFILES + 12 * (i // 12))
     if i >= 12:
         fit = max(fit, key_correlation(s.long_term, i % 12, KEY_NATURAL))
     fit += (1.0 - KEY_DOWN_SHARE) * key_opens(s.first_chord, i) + KEY_DOWN_SHARE * key_opens(s.down_chord, i)
-    return fit - KEY_CHORD_WEIGHT * s.chord_cost[i]
+    return fit - KEY_CHORD_WEIGHT * s.chord_cost[i] + key_tones(s, i)
 
 
 cdef void key_tick(key_state* s, int open, double silence_s, tick_t* out) noexcept nogil:
