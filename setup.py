@@ -119,15 +119,15 @@ EXTENSIONS = [
     extension("kelly._rt.stream.features", depends=["kelly/_rt/cpu.h"]),
     extension(
         "kelly._rt.stream.native_midi",
-        depends=[f"kelly/_rt/stream/{header}.h" for header in ("midi_port", "midi_jack", "midi_rtmidi", "ring", "clock")],
+        depends=[f"kelly/_rt/stream/{header}.h" for header in ("midi_port", "midi_jack", "jack", "midi_rtmidi", "ring", "clock")],
     ),
     extension(
         "kelly._rt.stream.midi_input",
-        depends=[f"kelly/_rt/stream/{header}.h" for header in ("midi_in_jack", "midi_jack", "midi_port", "ring", "clock")],
+        depends=[f"kelly/_rt/stream/{header}.h" for header in ("midi_in_jack", "jack", "midi_port", "ring", "clock")],
     ),
     extension(
         "kelly._rt.stream.jack_input",
-        depends=[f"kelly/_rt/stream/{header}.h" for header in ("capture_jack", "capture", "midi_jack", "midi_port", "ring", "clock")],
+        depends=[f"kelly/_rt/stream/{header}.h" for header in ("capture_jack", "capture", "jack", "ring", "clock")],
     ),
     extension("kelly._rt.stream.tracker"),
     extension("kelly._rt.stream.rules"),

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from kelly import chatter
-from kelly._rt.stream.midi_input import JackMidiInput, jack_inputs
+from kelly._rt.stream.midi_input import JackMidiInput
+from kelly._rt.stream.native_midi import jack_inputs
 from kelly.errors import MidiPortError
 from kelly.midi import native, ports
 from kelly.midi.inputs import Action, Controls

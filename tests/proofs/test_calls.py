@@ -40,7 +40,7 @@ PLANTS = [
     ("frontend_sse2", "view_look", "calloc(1, 8);", "Worker__loop"),
     ("network", "Network_step", "self->hidden(1);", "Network_step"),
     ("midi_port", "kelly_port_send", "malloc(8);", "perform"),
-    ("midi_jack", "kelly_jack_process", "jack->port_connected(jack->output);", "kelly_jack_process"),
+    ("midi_jack", "kelly_jack_process", "jack->port_connected(out->output);", "kelly_jack_process"),
     ("ring", "kelly_ring_commit", "sem_post(s);", "kelly_capture_callback"),
 ]
 

@@ -8,15 +8,14 @@
 #define KELLY_CAPTURE_JACK_H
 
 #include "capture.h"
-#include "midi_jack.h"
+#include "jack.h"
 
 #define KELLY_JACK_CHANNELS 64
 #define KELLY_JACK_PIECE 256u /* frames interleaved at a time */
-#define KELLY_JACK_SOUND "32 bit float mono audio"
 
 typedef struct kelly_jack_in {
     kelly_capture *capture;
-    void *client, *ports[KELLY_JACK_CHANNELS];
+    void *ports[KELLY_JACK_CHANNELS];
     int32_t channels;
     uint32_t rate_hz;  /* found when opened */
     kelly_cell gone;   /* the server has said goodbye */
@@ -40,7 +39,7 @@ static int kelly_jack_hear(uint32_t frames, void *user) {
     uint64_t start_us, next_us;
     uint32_t frame;
     float period_us;
-    int stamped = jack->get_cycle_times(in->client, &frame, &start_us, &next_us, &period_us) == 0;
+    int stamped = jack->get_cycle_times(in->jack.client, &frame, &start_us, &next_us, &period_us) == 0;
     unsigned long flags = kelly_take(&in->xruns) ? KELLY_PA_INPUT_OVERFLOW : 0ul;
     for (int32_t k = 0; k < in->channels; k++) {
         from[k] = (const float *)jack->port_get_buffer(in->ports[k], frames);
@@ -59,9 +58,6 @@ static int kelly_jack_hear(uint32_t frames, void *user) {
     return 0;
 }
 
-/* [jack] the server has gone. */
-static void kelly_jack_in_gone(void *user) { kelly_set(&((kelly_jack_in *)user)->gone, 1); }
-
 /* [jack] a cycle was missed. */
 static int kelly_jack_in_xrun(void *user) {
     kelly_set(&((kelly_jack_in *)user)->xruns, 1);
@@ -74,29 +70,19 @@ static int kelly_jack_owns(const char *port, const char *client) {
     return strncmp(port, client, n) == 0 && port[n] == ':';
 }
 
-/* [jack, main] libjack would tell the terminal what kelly tells better, ten times a second while a server is away. */
-static void kelly_jack_quiet(const char *words) { (void)words; }
-
-static void kelly_jack_hush(kelly_jack *jack) {
-    void (*set)(void (*)(const char *));
-    if ((*(void **)&set = dlsym(jack->library, "jack_set_error_function")) != NULL) set(kelly_jack_quiet);
-    if ((*(void **)&set = dlsym(jack->library, "jack_set_info_function")) != NULL) set(kelly_jack_quiet);
-}
-
 /* [main] join the server: rate_hz is known afterwards.  NULL, or what went wrong. */
 static const char *kelly_jack_in_open(kelly_jack_in *in, const char *name) {
     const char *wrong = kelly_jack_load(&in->jack);
     if (wrong != NULL) return wrong;
     kelly_jack_hush(&in->jack);
     if ((wrong = kelly_jack_client(&in->jack, name)) != NULL) return wrong;
-    in->client = in->jack.client;
-    in->rate_hz = in->jack.get_sample_rate(in->client);
+    in->rate_hz = in->jack.get_sample_rate(in->jack.client);
     return NULL;
 }
 
 /* [main] how many ports of a client can be listened to. */
 static int kelly_jack_in_count(kelly_jack_in *in, const char *source) {
-    const char **found = in->jack.get_ports(in->client, NULL, KELLY_JACK_SOUND, KELLY_JACK_OUTPUT);
+    const char **found = in->jack.get_ports(in->jack.client, NULL, KELLY_JACK_SOUND, KELLY_JACK_OUTPUT);
     int n = 0;
     for (int i = 0; found != NULL && found[i] != NULL; i++) n += kelly_jack_owns(found[i], source);
     if (found != NULL) in->jack.free(found);
@@ -112,22 +98,20 @@ static const char *kelly_jack_in_start(kelly_jack_in *in, kelly_capture *capture
     in->channels = channels;
     for (int32_t k = 0; k < channels; k++) {
         snprintf(port, sizeof port, "in_%d", (int)k + 1);
-        in->ports[k] = in->jack.port_register(in->client, port, KELLY_JACK_SOUND, KELLY_JACK_INPUT, 0);
+        in->ports[k] = in->jack.port_register(in->jack.client, port, KELLY_JACK_SOUND, KELLY_JACK_INPUT, 0);
         if (in->ports[k] == NULL) return "the JACK server has no room for a port";
     }
-    in->jack.on_shutdown(in->client, kelly_jack_in_gone, in);
-    if (set_xrun != NULL) set_xrun(in->client, kelly_jack_in_xrun, in);
-    if (in->jack.set_process_callback(in->client, kelly_jack_hear, in) != 0) return "JACK refuses the callback";
-    return in->jack.activate(in->client) == 0 ? NULL : "JACK does not start the client";
+    if (set_xrun != NULL) set_xrun(in->jack.client, kelly_jack_in_xrun, in);
+    return kelly_jack_begin(&in->jack, kelly_jack_hear, in, &in->gone);
 }
 
 /* [main] connect what is not connected yet; 1 once everything is.  A busy server may refuse at first. */
 static int kelly_jack_in_connect(kelly_jack_in *in, const char *source) {
-    const char **found = in->jack.get_ports(in->client, NULL, KELLY_JACK_SOUND, KELLY_JACK_OUTPUT);
+    const char **found = in->jack.get_ports(in->jack.client, NULL, KELLY_JACK_SOUND, KELLY_JACK_OUTPUT);
     int32_t k = 0, i;
     for (i = 0; found != NULL && found[i] != NULL && k < in->channels; i++)
         if (kelly_jack_owns(found[i], source)) {
-            if (in->jack.port_connected(in->ports[k]) == 0) in->jack.connect(in->client, found[i], in->jack.port_name(in->ports[k]));
+            if (in->jack.port_connected(in->ports[k]) == 0) in->jack.connect(in->jack.client, found[i], in->jack.port_name(in->ports[k]));
             k++;
         }
     if (found != NULL) in->jack.free(found);
@@ -142,21 +126,18 @@ static int kelly_jack_in_connected(kelly_jack_in *in) {
 }
 
 /* [main] a server that has died may keep this waiting. */
-static void kelly_jack_in_close(kelly_jack_in *in) {
-    if (in->client != NULL) in->jack.client_close(in->client);
-    in->client = NULL;
-}
+static void kelly_jack_in_close(kelly_jack_in *in) { kelly_jack_end(&in->jack); }
 
 #else
 static const char *kelly_jack_in_open(kelly_jack_in *in, const char *name) {
     (void)in, (void)name;
-    return "JACK is used directly on Linux and macOS only";
+    return KELLY_NO_JACK;
 }
 static int kelly_jack_in_count(kelly_jack_in *in, const char *source) { (void)in, (void)source; return 0; }
 static int kelly_jack_in_connect(kelly_jack_in *in, const char *source) { (void)in, (void)source; return 0; }
 static const char *kelly_jack_in_start(kelly_jack_in *in, kelly_capture *capture, int32_t channels) {
     (void)in, (void)capture, (void)channels;
-    return "JACK is used directly on Linux and macOS only";
+    return KELLY_NO_JACK;
 }
 static int kelly_jack_in_connected(kelly_jack_in *in) { (void)in; return 0; }
 static void kelly_jack_in_close(kelly_jack_in *in) { (void)in; }

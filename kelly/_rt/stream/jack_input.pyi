@@ -1,7 +1,5 @@
 from kelly._rt.stream.capture import Capture
 
-CLOSE_S: float
-
 class JackInput:
     source: str
     capture: Capture | None

@@ -13,6 +13,7 @@ from libc.stdlib cimport calloc, free
 from kelly._rt.stream.capture cimport Capture, kelly_capture
 from kelly._rt.stream.ring cimport kelly_cell, kelly_get
 
+from kelly._rt.stream.leaving import leave
 from kelly.errors import AudioDeviceError
 
 
@@ -28,9 +29,6 @@ cdef extern from "capture_jack.h" nogil:
     int kelly_jack_in_connect(kelly_jack_in*, const char* source) noexcept
     int kelly_jack_in_connected(kelly_jack_in*) noexcept
     void kelly_jack_in_close(kelly_jack_in*) noexcept
-
-CLOSE_S = 2.0
-"""A library whose server has died may never return; then it is left alone."""
 
 CONNECTS = 10
 """How often, a tenth of a second apart."""
@@ -163,9 +161,7 @@ cdef class JackInput:
         """Leave the server; True when the library did so within CLOSE_S.  Idempotent.  [main]"""
         if self.closed:
             return True
-        closer = threading.Thread(target=self._close, name="kelly-jack-close", daemon=True)
-        closer.start()
-        closer.join(CLOSE_S)
+        leave(self._close)
         if not self.closed:
             _ABANDONED.append(self.capture)      # the library may still write into it
         return bool(self.closed)

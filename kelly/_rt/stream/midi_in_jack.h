@@ -7,7 +7,8 @@
 #ifndef KELLY_MIDI_IN_JACK_H
 #define KELLY_MIDI_IN_JACK_H
 
-#include "midi_jack.h"
+#include "jack.h"
+#include "midi_port.h"
 
 typedef struct kelly_midi_in {
     kelly_ring *came;       /* kelly_message: due_ns is when it came */
@@ -71,9 +72,6 @@ static int kelly_midi_in_process(uint32_t frames, void *user) {
     return 0;
 }
 
-/* [jack] the server has gone. */
-static void kelly_midi_in_gone(void *user) { kelly_set(&((kelly_midi_in *)user)->gone, 1); }
-
 /* [errand] 1 connected to where it belongs, 0 that port has gone; connects again to one that is back.
  * A port that waits to be connected by others belongs nowhere and is always connected. */
 static int kelly_midi_in_mend(kelly_midi_in *in) {
@@ -91,24 +89,19 @@ static const char *kelly_midi_in_open(kelly_midi_in *in, const char *client_name
     in->input = jack->port_register(jack->client, port_name, KELLY_JACK_MIDI, KELLY_JACK_INPUT, 0);
     if (in->input == NULL) return "the JACK server has no room for a port";
     kelly_jack_clock(jack);
-    jack->on_shutdown(jack->client, kelly_midi_in_gone, in);
-    if (jack->set_process_callback(jack->client, kelly_midi_in_process, in) != 0) return "JACK refuses the callback";
-    if (jack->activate(jack->client) != 0) return "JACK does not start the client";
+    if ((wrong = kelly_jack_begin(jack, kelly_midi_in_process, in, &in->gone)) != NULL) return wrong;
     snprintf(in->from, sizeof in->from, "%s", from);
     kelly_midi_in_mend(in);
     return NULL;
 }
 
 /* [main] a server that has died may keep this waiting. */
-static void kelly_midi_in_close(kelly_midi_in *in) {
-    if (in->jack.client != NULL) in->jack.client_close(in->jack.client);
-    in->jack.client = NULL;
-}
+static void kelly_midi_in_close(kelly_midi_in *in) { kelly_jack_end(&in->jack); }
 
 #else
 static const char *kelly_midi_in_open(kelly_midi_in *in, const char *client_name, const char *port_name, const char *from) {
     (void)in, (void)client_name, (void)port_name, (void)from;
-    return "JACK is used directly on Linux and macOS only";
+    return KELLY_NO_JACK;
 }
 static int kelly_midi_in_mend(kelly_midi_in *in) { return (void)in, 0; }
 static void kelly_midi_in_close(kelly_midi_in *in) { (void)in; }

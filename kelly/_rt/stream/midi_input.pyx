@@ -6,10 +6,11 @@ libjack is looked for at run time; nothing here needs it to build or to import. 
 
 import threading
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from kelly._rt.stream.ring cimport kelly_cell, kelly_get, kelly_ring, kelly_ring_peek, kelly_ring_skip
 
+from kelly._rt.stream.leaving import leave
 from kelly.errors import MidiPortError
 
 
@@ -27,11 +28,6 @@ cdef extern from "midi_in_jack.h" nogil:
     const char* kelly_midi_in_open(kelly_midi_in*, const char* client, const char* port, const char* source) noexcept
     int kelly_midi_in_mend(kelly_midi_in*) noexcept
     void kelly_midi_in_close(kelly_midi_in*) noexcept
-    const char* kelly_jack_list(char* names, size_t size, unsigned long flags) noexcept
-    enum: KELLY_JACK_OUTPUT
-
-CLOSE_S = 2.0
-"""A library whose server has died may never return; then it is left alone."""
 
 _ABANDONED = []
 
@@ -114,9 +110,7 @@ cdef class JackMidiInput:
         """Leave the server; True when the library did so within CLOSE_S.  Idempotent.  [main]"""
         if self.closed:
             return True
-        closer = threading.Thread(target=self._close, name="kelly-midi-close", daemon=True)
-        closer.start()
-        closer.join(CLOSE_S)
+        leave(self._close)
         if not self.closed:
             _ABANDONED.append(self)         # the library may still write into it
         return bool(self.closed)
@@ -126,14 +120,3 @@ cdef class JackMidiInput:
             with nogil:
                 kelly_midi_in_close(self.state)
             self.closed = True
-
-
-def jack_inputs():
-    """Names of the JACK MIDI ports that can be listened to.  raises MidiPortError where no server answers"""
-    cdef char names[16384]
-    cdef const char* wrong
-    with nogil:
-        wrong = kelly_jack_list(names, sizeof(names), KELLY_JACK_OUTPUT)
-    if wrong != NULL:
-        raise MidiPortError(f"JACK MIDI: {(<bytes>wrong).decode()}")
-    return tuple((<bytes>names).decode(errors="replace").splitlines())

@@ -29,7 +29,7 @@ typedef struct kelly_port {
     kelly_cell sent, late, latest_ns;
     kelly_cell held; /* due in a cycle that the server missed, and late for that reason alone */
     kelly_cell closing, gone; /* gone: the server has said goodbye; nothing will be taken again */
-    void *backend;            /* kelly_jack or kelly_rtmidi */
+    void *backend;            /* kelly_jack_out or kelly_rtmidi */
 } kelly_port;
 
 /* [main] */

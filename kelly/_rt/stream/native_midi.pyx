@@ -11,6 +11,7 @@ from libc.stdint cimport int64_t, uint8_t
 
 from kelly._rt.stream.ring cimport kelly_add, kelly_get, kelly_now_ns, kelly_ring, kelly_set
 
+from kelly._rt.stream.leaving import leave
 from kelly.errors import MidiPortError
 
 
@@ -24,10 +25,12 @@ cdef extern from "midi_port.h" nogil:
     kelly_port* kelly_port_new() noexcept
     void kelly_port_free(kelly_port*) noexcept
 
+cdef extern from "jack.h" nogil:
+    const char* kelly_jack_list(char* names, size_t size, unsigned long flags) noexcept
+    enum: KELLY_JACK_INPUT, KELLY_JACK_OUTPUT
+
 cdef extern from "midi_jack.h" nogil:
     const char* kelly_jack_open(kelly_port*, const char* client, const char* port, const char* to) noexcept
-    const char* kelly_jack_list(char* names, size_t size, unsigned long flags) noexcept
-    enum: KELLY_JACK_INPUT
     int kelly_jack_mend(kelly_port*) noexcept
     void kelly_jack_close(kelly_port*) noexcept
 
@@ -35,9 +38,6 @@ cdef extern from "midi_rtmidi.h" nogil:
     const char* kelly_rtmidi_open(kelly_port*, int api, const char* client, const char* port, int to) noexcept
     const char* kelly_rtmidi_list(int api, char* names, size_t size) noexcept
     void kelly_rtmidi_close(kelly_port*) noexcept
-
-CLOSE_S = 2.0
-"""A library whose server has died may never return; then it is left alone."""
 
 RTMIDI_APIS = {"CoreMIDI": 1, "ALSA": 2, "JACK": 3}
 """librtmidi's own numbers."""
@@ -153,9 +153,7 @@ cdef class NativePort:
         """Let go of the port; True when the library did so within CLOSE_S.  Idempotent.  [main]"""
         if self.closing:
             return True
-        closer = threading.Thread(target=self._close, name="kelly-midi-close", daemon=True)
-        closer.start()
-        closer.join(CLOSE_S)
+        leave(self._close)
         return bool(self.closing)
 
     def _close(self):
@@ -236,15 +234,28 @@ def open_idle(double ahead_s=0.0):
     return self
 
 
-def jack_outputs():
-    """Names of the JACK MIDI ports that can be played to.  raises MidiPortError where no server answers"""
+cdef tuple _lines(const char* names):
+    return tuple((<bytes>names).decode(errors="replace").splitlines())
+
+
+cdef tuple _jack_ports(unsigned long flags):
     cdef char names[16384]
     cdef const char* wrong
     with nogil:
-        wrong = kelly_jack_list(names, sizeof(names), KELLY_JACK_INPUT)
+        wrong = kelly_jack_list(names, sizeof(names), flags)
     if wrong != NULL:
         raise _failed("JACK MIDI", wrong)
-    return tuple((<bytes>names).decode(errors="replace").splitlines())
+    return _lines(names)
+
+
+def jack_outputs():
+    """Names of the JACK MIDI ports that can be played to.  raises MidiPortError where no server answers"""
+    return _jack_ports(KELLY_JACK_INPUT)
+
+
+def jack_inputs():
+    """Names of the JACK MIDI ports that can be listened to.  raises MidiPortError where no server answers"""
+    return _jack_ports(KELLY_JACK_OUTPUT)
 
 
 def rtmidi_outputs(api):
@@ -256,4 +267,4 @@ def rtmidi_outputs(api):
         wrong = kelly_rtmidi_list(number, names, sizeof(names))
     if wrong != NULL:
         raise _failed(f"{api} MIDI", wrong)
-    return tuple((<bytes>names).decode(errors="replace").splitlines())
+    return _lines(names)
