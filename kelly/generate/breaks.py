@@ -102,7 +102,7 @@ class Breaker:
         row = BREAKS[name]
         asked = any(item.name == name for item in self._settings.breaks)
         why = "the intent asks for it" if asked else f"tension is {heard.tension:+.2f}"
-        return f"bar {place.bar + 1}: {name} ({severity:.1f}): {row.changes}, for {why}: {row.feeling}"
+        return f"bar {place.bar + 1 - self._settings.count_in_bars}: {name} ({severity:.1f}): {row.changes}, for {why}: {row.feeling}"
 
 
 def broken_chord(chord: Chord | None, breaks: Mapping[str, float], heard: Heard) -> tuple[Chord | None, str]:

@@ -38,7 +38,7 @@ from .heard import Heard, read_tick
 from .ledger import Ledger
 from .loop import Loop, Struck
 from .melody import Engine, Melody
-from .moment import Moment, Note, Stage, Voice, allowed_classes
+from .moment import FINAL, NO_BREAKS, Moment, Note, Stage, Voice, allowed_classes
 from .pad import Pad
 from .settings import BASS, CHORDS, COUNTER, DRUMS, MELODY, PAD, ConductorSettings
 from .slowing import Slowing
@@ -354,7 +354,8 @@ class Conductor:
             self._energy.reset()
             self._silence(frame, grid.beats_per_bar * grid.beat_frames)
             return
-        breaks = self.breaker.at(place, heard, self._controls.complexity)
+        closing = self._close.at(step) if self._close is not None else ""
+        breaks = self.breaker.at(place, heard, self._controls.complexity) if closing != FINAL else NO_BREAKS
         if "dropped beat" in breaks and place.phrase_beats - place.phrase_beat <= 1 and self._close is None:
             self._silence(frame)
             return
@@ -387,9 +388,10 @@ class Conductor:
             heard_chord=known,
             chord_break=broke,
             breaks=breaks,
-            closing=self._close.at(step) if self._close is not None else "",
+            closing=closing,
             arrives=self._close is not None and step == self._close.final,
             push_s=settings.push_s,
+            alone=settings.alone,
             without=settings.without,
         )
         self._dynamics.begin(moment)

@@ -55,7 +55,7 @@ def _note(reason: Reason, parts: Sequence[Part]) -> str:
     if reason.prior is not None:
         said.append(f"{NETS.get(reason.net, 'the net')} expected it at {reason.prior:.2f}")
     if reason.role:
-        said.append(f"the {reason.role} of {reason.chord.symbol(key_of(reason))}" if reason.chord else reason.role)
+        said.append(_in_chord(reason))
     if reason.fit >= 0.2:
         said.append("the player has just sounded it")
     if reason.broke:
@@ -70,6 +70,17 @@ def _note(reason: Reason, parts: Sequence[Part]) -> str:
         if chosen:
             said.append(f"{word}: " + ", ".join(f"{FACTORS.get(name, name)} x{weight:.2g}" for name, weight in chosen))
     return f"  {place(reason):<5}{parts[reason.part].name:<8}{name_of(reason):<11}{reason.velocity:>4}  " + "; ".join(said)
+
+
+def _in_chord(reason: Reason) -> str:
+    """``the third of D``, ``the sixth added to D``, ``passing over D``"""
+    if reason.chord is None:
+        return reason.role
+    name = reason.chord.symbol(key_of(reason))
+    if reason.role == "passing":
+        return f"passing over {name}"
+    role, _, added = reason.role.partition(", ")
+    return f"the {role} added to {name}" if added else f"the {role} of {name}"
 
 
 def place(reason: Reason) -> str:

@@ -121,6 +121,7 @@ class Chords:
         self.chord: Chord | None = None
         self._struck_step = self._until_step = -(10**9)
         self._bass = -1
+        self._away = True  # silent until now
 
     def plan(self, moment: Moment) -> list[Note]:
         """The chord struck at this step; empty where the sounding one goes on.
@@ -129,10 +130,14 @@ class Chords:
         """
         chord, place = moment.chord, moment.place
         if chord is None:
-            self.chord = None
+            self.chord, self._away = None, True
             return []
         if not moment.sure:
+            self._away = True
             return []
+        if self._away and place.beats_per_bar > 2 and place.beat_in_bar == place.beats_per_bar - 1 and not moment.closing:
+            return []  # who comes in waits for the bar line if it is near
+        self._away = False
         changed = chord != self.chord
         level = self._level(moment)
         if moment.closing == FINAL:

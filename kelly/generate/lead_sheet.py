@@ -196,10 +196,10 @@ def _choose(sheet: LeadSheet, harmony: Engine, past: _Past, bar: int, beat: int)
             said = max(0.0, float(answer[quality * 12 + degree]))
             wanted = _wanted(place, degree, quality, sheet.key.mode)
             again = 1.0 if place == "home" else 0.2 if past.previous == chord else 0.6 if chord in past.lately() else 1.0
-            options.append((chord, said, (said + 0.01) ** 0.6 * fit * wanted * again * _colour(quality, mood), borrowed))
+            options.append((chord, said, (said + 0.01) * fit * wanted * again * _colour(quality, mood), borrowed))
     if place == "open":
         said = max(0.0, float(answer[_ANSWERS["dominant_sus4"]]))
-        options.append((Chord((sheet.key.tonic + 7) % 12, SUS4), said, 0.5 * (said + 0.01) ** 0.6, 0.0))
+        options.append((Chord((sheet.key.tonic + 7) % 12, SUS4), said, 0.5 * (said + 0.01), 0.0))
     weights = [weight for _, _, weight, _ in options]
     best = choose(weights, draw(sheet.seed, 0, bar, beat % sheet.beats_per_bar))
     chord, said, _, borrowed = options[best]

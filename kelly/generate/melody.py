@@ -220,7 +220,9 @@ class Melody:
 
     @staticmethod
     def _turn(moment: Moment) -> float:
-        """Whose turn it is: the player opens a phrase, kelly answers in its second half, or when there is a pause."""
+        """Whose turn it is: the player opens a phrase, kelly answers in its second half, or when there is a pause; alone it is always kelly's."""
+        if moment.alone:
+            return 1.1
         if moment.stage.answering:
             return 1.8
         if moment.per_beat < 0.75:

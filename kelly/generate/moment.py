@@ -75,6 +75,7 @@ class Moment:
     heard_chord  the chord before any rule was broken
     chord_break  the rule break that made ``chord`` of it, "" for none
     breaks       rule breaks in force here -> severity 0..1
+    alone        nobody plays beside the band
     arrives      the final chord begins with this step
     closing      "" or, once the end was asked for, "leading" towards and on the "final" chord
     push_s       how far the band lies behind the beat, + is late
@@ -99,6 +100,7 @@ class Moment:
     coming: Chord | None = None
     sure: bool = True
     effort: float = 0.5
+    alone: bool = False
     heard_chord: Chord | None = None
     chord_break: str = ""
     breaks: Mapping[str, float] = field(default_factory=lambda: NO_BREAKS)

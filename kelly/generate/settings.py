@@ -61,6 +61,8 @@ class ConductorSettings:
     without      rows of why.FACTORS that shall weigh nothing
     overrides    what else the listener has chosen, for the reasons' sake: "mood", "chords", ...
     off          names of parts that do not play until they are switched on
+    alone        nobody plays beside the band, so it need not wait for its turn
+    count_in_bars   bars before the piece's first, which are not its own
     feelings     {feeling: (channel, controller)}, see kelly.generate.feeling
     """
 
@@ -76,6 +78,8 @@ class ConductorSettings:
     without: frozenset[str] = frozenset()
     overrides: tuple[str, ...] = ()
     off: frozenset[str] = frozenset()
+    alone: bool = False
+    count_in_bars: int = 0
     feelings: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

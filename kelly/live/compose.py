@@ -106,7 +106,7 @@ def compose_intent(intent: Intent, config: Config, bars: int, without: frozenset
         seed=music.seed,
     )
     settings = conductor_settings(config, intent, without)
-    settings = replace(settings, key_given=True, tempo_given=True, overrides=("mood",))
+    settings = replace(settings, key_given=True, tempo_given=True, alone=True, count_in_bars=PHRASE_BARS, overrides=("mood",))
     events, reasons, conductor = _play(sheet, processor, settings)
     period, beats = beat_frames(sheet), bars * sheet.beats_per_bar
     knots = [(round(beat * period), beat) for beat in range(beats)]

@@ -13,6 +13,7 @@ from kelly.cli.app import run
 from kelly.config import load_config
 from kelly.errors import ConfigError
 from kelly.generate.lead_sheet import PHRASE_BARS, write_sheet
+from kelly.generate.settings import MELODY
 from kelly.live.compose import compose, compose_intent, from_file, length, recipe
 from kelly.music.chord import MAJ, MIN
 from kelly.music.intent import from_words, read_intent
@@ -185,3 +186,23 @@ def test_what_cannot_be_composed_says_why(tmp_path, capsys, monkeypatch, words, 
     assert run(words) == code
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_rule_broken_on_purpose_is_told_with_the_pieces_own_bar(tmp_path):
+    """The bar that is counted in is nobody's, and the last chord breaks no rule."""
+    file = tmp_path / "shifted.toml"
+    file.write_text('point = [0.2, 0.3, 0.2]\n[piece]\nbars = 12\nseed = 5\n[[breaks]]\nname = "displacement"\nseverity = 0.8\n')
+    intent, config = from_file(file, load_config())
+    piece = compose_intent(intent, config, 12)
+    told = [int(sentence.removeprefix("bar ").partition(":")[0]) for sentence in piece.said]
+    assert told
+    assert all(1 <= bar < 12 for bar in told)
+    broken = {reason.bar + 1 for reason in piece.reasons if reason.broke == "displacement"}
+    assert set(told) >= {bar for bar in broken if bar - 1 not in broken}
+
+
+def test_alone_the_band_sings_without_waiting_for_a_turn():
+    """No phrase passes without a tune in its first half."""
+    piece = compose_intent(from_words("grief turning into hope", 16), load_config(flags={"seed": 3, "key": "D"}), 16)
+    sung = {reason.bar // 2 for reason in piece.reasons if reason.part == MELODY}
+    assert sung == set(range(8))
