@@ -7,8 +7,24 @@ import time
 
 from kelly.errors import DeviceError
 from kelly.live.mailbox import View
+from tests.patience import until
 
 PATIENCE_S = 60  # so long a busy machine may take to say what it says; how long it may take at most is asserted
+
+
+def heard_s(process):
+    """How much of its stream a session has heard, as its page tells it."""
+    try:
+        body = View.newest(process.pid).read()
+    except (DeviceError, OSError):  # not started, or just ended
+        return 0.0
+    return float(body["tick"]["frame"] / body["sample_rate_hz"]) if body is not None and body["has_tick"] else 0.0
+
+
+def hear(process, seconds):
+    """Wait until a session has heard so much more of its stream: a busy machine takes its time, to start most of all."""
+    since = heard_s(process)
+    until(lambda: process.poll() is not None or heard_s(process) >= since + seconds, look_s=0.05)
 
 
 class Told:
@@ -46,20 +62,10 @@ class Playing:
         self.told = Told(self.process)
         self.began = self.told.when("Ctrl-C ends it", 120)
 
-    def hear(self, seconds, within_s=2 * PATIENCE_S):
-        """Wait until it has heard so much more of its stream: a busy machine takes its time."""
-        limit, since = time.monotonic() + within_s, self._heard_s()
-        while self._heard_s() < since + seconds:
-            assert self.process.poll() is None, self.told.text
-            assert time.monotonic() < limit, self.told.text
-            time.sleep(0.05)
-
-    def _heard_s(self):
-        try:
-            body = View.newest(self.process.pid).read()
-        except (DeviceError, OSError):  # not started, or just ended
-            return 0.0
-        return float(body["tick"]["frame"] / body["sample_rate_hz"]) if body is not None and body["has_tick"] else 0.0
+    def hear(self, seconds):
+        """Wait until it has heard so much more of its stream."""
+        hear(self.process, seconds)
+        assert self.process.poll() is None, self.told.text
 
     def end(self, number=signal.SIGINT):
         self.process.send_signal(number)

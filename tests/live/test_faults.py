@@ -30,7 +30,7 @@ def test_a_server_that_was_killed_and_comes_back_is_joined_again(doomed, stage, 
     back_s = playing.told.when("the device is back", PATIENCE_S) - there
     playing.told.when("the port is back", PATIENCE_S)
     playing.told.when("'Feet' (JACK): the MIDI input is back", PATIENCE_S)
-    playing.hear(4)
+    playing.hear(8)
     ended = time.monotonic()
     code, report = playing.end()
     again = notes(player.events())
@@ -66,7 +66,7 @@ def test_a_synthesizer_that_is_back_later_than_its_server_is_waited_for(doomed, 
     assert "the port is back" not in playing.told.text
     synth = peer("synth", "synth", server=doomed)
     playing.told.when("the port is back", PATIENCE_S)
-    playing.hear(2)
+    playing.hear(6)
     code, report = playing.end()
     synth.stdin.close()
     came = [bytes.fromhex(message) for message in json.loads(synth.stdout.readline())]

@@ -10,16 +10,19 @@ import soundfile
 
 from kelly.audio.sources import DEMO
 from kelly.music.scale import parse_key
+from tests.live.playing import hear
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
 def demo_wav(tmp_path_factory):
-    """The first 14 s of the bundled demo, G major at 100 bpm."""
+    """The bundled demo's first 14.4 s, six bars of G major at 100 bpm, for minutes."""
     sound, rate = soundfile.read(DEMO, dtype="float32")
+    sound = sound.mean(axis=1) if sound.ndim == 2 else sound
     path = tmp_path_factory.mktemp("wav") / "demo.wav"
-    soundfile.write(path, sound[: 14 * rate], rate)
+    soundfile.write(path, np.tile(sound[: round(14.4 * rate)], 10), rate)
     return path
 
 
@@ -40,9 +43,9 @@ def test_notes_in_key_arrive_over_jack_and_a_signal_leaves_none_open(number, cod
     """A WAV through a JACK device of the player's own name; key and tempo are tracked, nothing is told."""
     player = stage(demo_wav)
     kelly = kelly_process("live", "--audio-in", "stage", "--midi-out", "virtual", "--json")
-    time.sleep(11 if number == signal.SIGINT else 8)
+    hear(kelly, 9 if number == signal.SIGINT else 7)
     kelly.send_signal(number)
-    out, err = kelly.communicate(timeout=20)
+    out, err = kelly.communicate(timeout=PATIENCE_S)
     events = player.events()
     assert kelly.returncode == code, err
     counters = json.loads(out)["counters"]
@@ -60,9 +63,9 @@ def test_what_arrives_over_jack_is_what_is_heard(stage, kelly_process, demo_wav)
     """With the tempo given, drums fall on its 16ths: the spread about the grid stays below a 32nd."""
     player = stage(demo_wav)
     kelly = kelly_process("live", "--audio-in", "stage", "--midi-out", "virtual", "--tempo", "100", "--key", "G")
-    time.sleep(9)
+    hear(kelly, 8)
     kelly.send_signal(signal.SIGINT)
-    _, err = kelly.communicate(timeout=20)
+    _, err = kelly.communicate(timeout=PATIENCE_S)
     frames = np.array([frame for frame, _ in strikes(player.events(), drums=True)])
     assert len(frames) >= 10, err
     phase = np.exp(2j * np.pi * frames / (48000 * 60 / 100 / 4))
@@ -76,11 +79,11 @@ def test_a_server_that_dies_ends_the_session_with_7_and_nothing_hangs(stage, kel
     try:
         stage(demo_wav, doomed)
         kelly = kelly_process("live", "--audio-in", "stage", "--midi-out", "virtual", "--patience", "2", server=doomed)
-        time.sleep(5)
+        hear(kelly, 2)
         doomed.process.kill()
         doomed.process.wait(5)
         started = time.monotonic()
-        _, err = kelly.communicate(timeout=20)
+        _, err = kelly.communicate(timeout=PATIENCE_S)
         assert kelly.returncode == 7, err
         assert time.monotonic() - started < 10
         assert "the device is gone; no note could be released" in err

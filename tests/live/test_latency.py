@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,8 @@ import soundfile
 from kelly.audio.sources import DEMO
 from kelly.errors import AudioDeviceError
 from kelly.live.loop import judge
+from tests.live.playing import hear
+from tests.patience import PATIENCE_S
 
 HERE = Path(__file__).resolve().parent
 FRAMES, RATE = 2880, 48000  # 60 ms
@@ -90,12 +91,12 @@ def test_notes_land_with_the_player_though_the_sound_comes_late(stage, kelly_pro
     sound, rate = soundfile.read(DEMO, dtype="float32")
     sound = sound.mean(axis=1) if sound.ndim == 2 else sound
     late = tmp_path / "late.wav"
-    soundfile.write(late, np.concatenate([np.zeros(FRAMES, np.float32), sound[: 12 * rate]]), rate)
+    soundfile.write(late, np.concatenate([np.zeros(FRAMES, np.float32), np.tile(sound[: round(14.4 * rate)], 10)]), rate)
     player = stage(late)  # its frames count from the moment it plays: those of a player who is not delayed
     kelly = kelly_process("live", "--audio-in", "stage", "--midi-out", "virtual", "--tempo", "100", "--key", "G", "--latency-ms", "60")
-    time.sleep(9)
+    hear(kelly, 8)
     kelly.send_signal(signal.SIGINT)
-    _, err = kelly.communicate(timeout=20)
+    _, err = kelly.communicate(timeout=PATIENCE_S)
     assert kelly.returncode == 130, err
     behind_ms = offset_ms(player.events())
     reliability("a loop of 60 ms, --latency-ms 60", f"{behind_ms:+.1f} ms", abs(behind_ms) < 10)
