@@ -15,42 +15,38 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .._rt.contract import NET_NAMES
-from .._rt.layout import SOURCES
 from ..music.chord import Chord
 from ..music.controls import NEUTRAL, read_controls
 from ..music.scale import MINOR
 from . import bend
 from .bass import Bass
 from .breaks import Breaker, broken_chord
-from .cadence import Close, close_from, closing_chord
+from .cadence import closing_chord
 from .counter import Counter
 from .drums import Drums
-from .dynamics import MAX_OFFSET_S, Dynamics, Shape
+from .dynamics import MAX_OFFSET_S, Dynamics
 from .echo import Echo
+from .ending import Ending
 from .energy import Energy, effort_of
 from .expression import Expression
 from .feeling import FeelingOut
 from .foresight import Foresight
 from .grid import STEPS_PER_BEAT, ChordTrack, Grid, Place
+from .hands import SHORTEST_S, Hands
 from .harmony import Chords
 from .heard import Heard, read_tick
 from .ledger import Ledger
 from .loop import Loop, Struck
 from .melody import Engine, Melody
-from .moment import FINAL, NO_BREAKS, Moment, Note, Stage, Voice, allowed_classes
+from .moment import FINAL, NO_BREAKS, Moment, Note, Stage, allowed_classes
 from .pad import Pad
 from .settings import BASS, CHORDS, COUNTER, DRUMS, MELODY, PAD, ConductorSettings
-from .slowing import Slowing
-from .stage import CHROMATIC, Entry, Texture, bass_hint, longest_pause_s
-from .why import Reason, Why, belongs, role_of
+from .stage import CHROMATIC, Entry, Texture, bass_hint
+from .why import Reason
 
 HOP_S = 0.04
-_SHORTEST_S = 0.01
 _LONG_S = 60.0
-_NETS = {CHORDS: "harmonypredictor", MELODY: "melodytransformer", BASS: "groovepredictor", DRUMS: "groovepredictor"}
 _ROLL = 0x5851F42D4C957F2D  # so that another roll's seed is nobody's neighbour
-PAUSED_BARS = 0.6  # of silence at a bar line, from which the player is taken to have stopped
 _CHORD_DECIDED_BEATS = 0.5  # the worker settles a beat's chord this long before it, at the latest a hop later
 
 
@@ -95,22 +91,22 @@ class Conductor:
             (PAD, self._pad.plan, False),
         )
         chosen = (("key", settings.key_given), ("tempo", settings.tempo_given), ("mode", settings.mode), ("feel", settings.swing is not None or settings.push_s))
-        self._override = (*(name for name, given in chosen if given), *settings.overrides)
+        override = (*(name for name, given in chosen if given), *settings.overrides)
+        self._hands = Hands(self.parts, self.sample_rate_hz, self._dynamics, self._expression, override)
         self.breaker = Breaker(settings)
         self._feelings = FeelingOut(settings.feelings, self.sample_rate_hz)
+        self._ending = Ending(self.sample_rate_hz, settings.tempo_given)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything but settings and engines' weights."""
         self.grid = Grid()
         self._keys: dict[tuple[int, int], float] = {}
-        self.played = [0] * len(self.parts)
         self.echoes, self._echoing = 0, False
         self._tracks = ChordTrack()
         self._entry, self._echo = Entry(self.settings), Echo(self.sample_rate_hz)
-        self._ledger = Ledger(round(_SHORTEST_S * self.sample_rate_hz))
+        self._ledger = Ledger(round(SHORTEST_S * self.sample_rate_hz))
         self._next_step: int | None = None
-        self._newest_on = [-(1 << 62)] * len(self.parts)
         self._opened = False
         self._ended = False
         self._controls = NEUTRAL
@@ -119,18 +115,13 @@ class Conductor:
         self._rolls = [0] * len(self.parts)
         self._feelings.reset()
         self._resting = False
-        self._close: Close | None = None  # how the music comes to its end
-        self._waits = ""  # a close that nobody asked for: after "ritardando" or "pause" the band waits for the player
-        self._slowing = Slowing()
+        self._ending.reset()
         self._foresight = Foresight()
         self._coming: tuple[int, Chord | None] = (-1, None)  # beat, and the chord expected on the next
         self._before: tuple[int, Chord | None] | None = None  # beat and chord planned last
         self._texture = Texture()
         self._energy = Energy()
-        self._voices = tuple(Voice() for _ in self.parts)
-        self._silent = True  # nobody has struck since the music last fell silent
-        self.reasons: list[Reason] = []
-        self.broken: dict[str, int] = {}
+        self._hands.reset(self._ledger)
         self.breaker.reset()
         self._dynamics.reset()
         self._expression.reset()
@@ -142,6 +133,21 @@ class Conductor:
     def key(self) -> tuple[int, int] | None:
         """The key that was clear for longest, (tonic, mode); None before any was."""
         return max(self._keys, key=lambda key: (self._keys[key], key), default=None)
+
+    @property
+    def played(self) -> list[int]:
+        """Notes that each part has struck."""
+        return self._hands.played
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """See ``Hands``."""
+        return self._hands.reasons
+
+    @property
+    def broken(self) -> dict[str, int]:
+        """See ``Hands``."""
+        return self._hands.broken
 
     def consume(self, tick: Any) -> Any:
         """Take the next tick.
@@ -169,7 +175,7 @@ class Conductor:
                 key = (heard.tonic, heard.mode)
                 self._keys[key] = self._keys.get(key, 0.0) + max(0.0, heard.key_confidence)
             if self.grid.exists and not self._ended:
-                self._listen_to_tempo(heard)
+                self._ending.listen(self.grid, heard, self._next_step, self._hands.struck)
                 self._plan_until(heard, frame + self._reach())
         self._feelings.tell(tick, self._ledger)
         if int(tick["end"]):
@@ -212,33 +218,33 @@ class Conductor:
 
         leads  False: the player has ended; the last chord comes with the next bar line, softly
         """
-        if self._close is not None and not self._waits:
+        if self._ending.asked:
             return
-        going_on, self._waits = self._close, ""
-        if not self.grid.exists or self._next_step is None or self._silent:
-            self._close, self._ended = Close(0, 0, 0), True
+        if not self.grid.exists or self._next_step is None or not self._hands.struck:
+            self._ending.ask(None, leads)
+            self._ended = True
             return
-        self._close = going_on or close_from(self.grid.place(self._next_step), leads)
+        self._ending.ask(self.grid.place(self._next_step), leads)
 
     def over(self, frame: int) -> bool:
         """Whether the music that ``end_phrase`` closed has been played at ``frame``."""
-        if self._close is None or self._waits:
+        close = self._ending.close
+        if close is None or self._ending.waits:
             return False
-        return not self.grid.exists or (self._ended and frame >= self.grid.frame_of(self._close.end))
+        return not self.grid.exists or (self._ended and frame >= self.grid.frame_of(close.end))
 
     def settled(self, before_frame: int | None = None) -> list[Reason]:
         """Take away the reasons that are final: of notes struck before a frame, all when none is given."""
-        if before_frame is None:
-            taken, self.reasons = self.reasons, []
-            return taken
-        count = next((i for i, reason in enumerate(self.reasons) if reason.frame >= before_frame), len(self.reasons))
-        taken, self.reasons = self.reasons[:count], self.reasons[count:]
+        reasons = self.reasons
+        count = next((i for i, reason in enumerate(reasons) if before_frame is not None and reason.frame >= before_frame), len(reasons))
+        taken = reasons[:count]
+        del reasons[:count]
         return taken
 
     def finish(self) -> Any:
         """Release every held note now; nothing is planned afterwards."""
         self._ended = True
-        self.reasons = [reason for reason in self.reasons if reason.frame < self._ledger.horizon]  # others are never heard
+        self.reasons[:] = [reason for reason in self.reasons if reason.frame < self._ledger.horizon]  # others are never heard
         return self._ledger.finish()
 
     def _open(self, frame: int) -> None:
@@ -274,42 +280,16 @@ class Conductor:
             heard = replace(heard, mode=settings.mode, tonic=(heard.tonic + relative) % 12)
         return heard
 
-    def _listen_to_tempo(self, heard: Heard) -> None:
-        """A ritardando leads to a cadence; whoever plays on in tempo afterwards, or after a pause, is joined again."""
-        slows = self._slowing.hear(self.grid, heard.locked and heard.playing)
-        if self._next_step is None:
-            return
-        if self._close is None:
-            if slows and not self._silent:
-                self._close, self._waits = close_from(self.grid.place(self._next_step), leads=False), "ritardando"
-        elif self._waits == "ritardando":
-            if self._next_step >= self._close.end + (0 if self._slowing.steady else 8 * STEPS_PER_BEAT):
-                self._close, self._waits = None, ""
-        elif self._waits == "pause" and heard.playing:
-            self._close, self._waits = None, ""
-
-    def _rests_at_home(self, place: Place, heard: Heard, frame: float) -> None:
-        """The player has paused for long: on the last bar line, else the last beat, before the band falls silent the phrase ends."""
-        if self._close is not None or self._silent or heard.playing or place.sub or heard.tonic < 0:
-            return
-        beat_s = self.grid.beat_frames / self.sample_rate_hz
-        bar_s = self.grid.beats_per_bar * beat_s
-        silence_s = heard.quiet_s((frame - heard.frame) / self.sample_rate_hz)
-        limit_s = longest_pause_s(beat_s, bar_s, self.settings.tempo_given)
-        on_the_bar = place.beat_in_bar == 0 and PAUSED_BARS * bar_s <= silence_s and silence_s + bar_s > limit_s
-        if silence_s <= limit_s and (on_the_bar or silence_s + beat_s > limit_s):
-            self._close = Close(place.step, place.step, place.step + 4 * place.beats_per_bar, leads=False)
-            self._waits = "pause"
-
     def _plan_until(self, heard: Heard, limit: int) -> None:
         first = self.grid.step_after(max(heard.frame, self._ledger.horizon))
         if self._next_step is None or self._next_step < first:
             self._next_step = first  # a grid that jumped ahead: what lies behind it is never played
         while self.grid.frame_of(self._next_step) < limit:
-            if self._close is not None and self._next_step >= self._close.end:
-                self._silence(self.grid.frame_of(self._close.end))
-                self._expression.rest(self._ledger, self.grid.frame_of(self._close.end))
-                self._ended = not self._waits
+            close = self._ending.close
+            if close is not None and self._next_step >= close.end:
+                self._silence(self.grid.frame_of(close.end))
+                self._expression.rest(self._ledger, self.grid.frame_of(close.end))
+                self._ended = not self._ending.waits
                 if self._ended:
                     return
             else:
@@ -318,7 +298,7 @@ class Conductor:
 
     def _silence(self, frame: float, ring_frames: float = 0.0) -> None:
         """Nobody strikes; what sounds may ring for a while."""
-        self._silent = True
+        self._hands.struck = False
         for row in range(len(self.parts)):
             self._ledger.cut(row, round(frame + ring_frames))
         self._expression.lift(self._ledger, frame + ring_frames)
@@ -326,15 +306,15 @@ class Conductor:
     def _harmony(self, place: Place, heard: Heard) -> tuple[Chord | None, Chord | None, str]:
         """The chord to play, the chord heard, and the break that lies between them."""
         known = self._tracks.at(place.beat)
-        if self._close is not None:
+        if self._ending.close is not None:
             key = (heard.tonic, heard.mode) if heard.tonic >= 0 else self.key or (-1, 0)
-            return closing_chord(self._close, place, *key, known), known, ""
+            return closing_chord(self._ending.close, place, *key, known), known, ""
         chord, broke = broken_chord(known, self.breaker.at(place, heard, self._controls.complexity), heard)
         return chord, known, broke
 
     def _stage(self, heard: Heard, frame: float, beat_s: float, has_chord: bool) -> Stage:
-        if self._close is not None:  # a cadence is played out, whether or not the player is still there
-            gone = not self._close.leads and self._waits != "ritardando"
+        if self._ending.close is not None:  # a cadence is played out, whether or not the player is still there
+            gone = self._ending.gone
             return Stage(True, has_chord, heard.tonic >= 0 and not gone, True, has_chord, has_chord, answering=gone)
         ahead_s = (frame - heard.frame) / self.sample_rate_hz
         return self._entry.stage(heard, ahead_s, beat_s, beat_s * self.grid.beats_per_bar, has_chord)
@@ -345,7 +325,8 @@ class Conductor:
         if self._resting or self._controls.silent:
             self._silence(frame)
             return
-        self._rests_at_home(place, heard, frame)
+        if self._hands.struck:
+            self._ending.rest(grid, place, heard, frame)
         chord, known, broke = self._harmony(place, heard)
         beat_s = grid.beat_frames / rate
         stage = self._stage(heard, frame, beat_s, chord is not None)
@@ -354,9 +335,9 @@ class Conductor:
             self._energy.reset()
             self._silence(frame, grid.beats_per_bar * grid.beat_frames)
             return
-        closing = self._close.at(step) if self._close is not None else ""
+        closing = self._ending.close.at(step) if self._ending.close is not None else ""
         breaks = self.breaker.at(place, heard, self._controls.complexity) if closing != FINAL else NO_BREAKS
-        if "dropped beat" in breaks and place.phrase_beats - place.phrase_beat <= 1 and self._close is None:
+        if "dropped beat" in breaks and place.phrase_beats - place.phrase_beat <= 1 and self._ending.close is None:
             self._silence(frame)
             return
         new = place.sub == 0 and (self._before is None or self._before[1] != chord)
@@ -373,7 +354,7 @@ class Conductor:
             sample_rate_hz=rate,
             chord=chord,
             chord_new=new,
-            sure=self._foresight.sure or stage.pedal or not heard.playing or self._close is not None,
+            sure=self._foresight.sure or stage.pedal or not heard.playing or self._ending.close is not None,
             heard=heard,
             stage=stage,
             energy=self._energy.at(place, effort),
@@ -383,13 +364,13 @@ class Conductor:
             bass_hint=bass_hint(heard, allowed_classes(heard.tonic, heard.mode, None) if settings.key_given else CHROMATIC),
             seed=settings.seed,
             controls=self._controls,
-            voices=self._voices,
+            voices=self._hands.voices,
             coming=self._coming[1] if self._coming[0] == place.beat else None,
             heard_chord=known,
             chord_break=broke,
             breaks=breaks,
             closing=closing,
-            arrives=self._close is not None and step == self._close.final,
+            arrives=self._ending.close is not None and step == self._ending.close.final,
             push_s=settings.push_s,
             alone=settings.alone,
             without=settings.without,
@@ -410,14 +391,14 @@ class Conductor:
                 continue
             self._expression.swell(self._ledger, row, self._dynamics.answers[row], moment, frame)
             loop = self._loops[row]
-            if loop.locked and self._close is None:
+            if loop.locked and self._ending.close is None:
                 struck, rests = loop.again(step)
-                self._repeat(row, struck, alone, moment)
+                self._hands.repeat(row, struck, alone, moment)
                 if rests:
                     self._ledger.cut(row, round(swung))
             else:
                 mine = moment if not self._rolls[row] else replace(moment, seed=moment.seed + self._rolls[row] * _ROLL)
-                played[row] = self._play(row, plan(mine), alone, mine, swung)
+                played[row] = self._hands.play(row, plan(mine), alone, mine, swung)
         for row in (CHORDS, PAD, COUNTER) if chord is None else () if moment.sure else (CHORDS,):
             if not self._loops[row].locked:
                 self._ledger.cut(row, round(frame))
@@ -430,79 +411,3 @@ class Conductor:
                 resting.add(row)
         for row, notes in played.items():
             self._loops[row].hear(step, notes, row in resting)
-
-    def _repeat(self, row: int, notes: list[Struck], alone: bool, moment: Moment) -> None:
-        """A locked part's notes, at their old places on the present grid."""
-        if not notes:
-            return
-        part, ledger, beat = self.parts[row], self._ledger, moment.beat_frames
-        places = [max(round(moment.frame + note.after_beats * beat), ledger.horizon) for note in notes]
-        first = min(places)
-        if row != DRUMS:
-            if alone:
-                first = max(first, self._newest_on[row] + round(_SHORTEST_S * self.sample_rate_hz))
-            ledger.cut(row, first, frozenset(note.pitch for note in notes if note.tied))
-            if row == CHORDS:
-                self._expression.struck(ledger, self._dynamics.answers[row], moment, first, True)
-            self._newest_on[row] = first
-        for note, place in zip(notes, places, strict=True):
-            on, off = max(place, first), place + round(note.length_beats * beat)
-            if note.tied and ledger.tie(part.channel, note.pitch, on, off):
-                continue
-            if ledger.strike(row, part.channel, note.pitch, note.velocity, on, off):
-                self.played[row] += 1
-                self._record_locked(row, note, on, moment)
-        self._voices[row].pitch, self._voices[row].step = notes[-1].pitch, moment.place.step
-
-    def _play(self, row: int, notes: list[Note], alone: bool, moment: Moment, frame: float) -> list[Struck]:
-        if not notes:
-            return []
-        part, ledger = self.parts[row], self._ledger
-        shapes = [self._dynamics.shape(row, note, moment, frame) for note in notes]
-        first = ledger.horizon
-        if row != DRUMS:
-            first = max(min(shape.on_frame for shape in shapes), first)
-            if alone:
-                first = max(first, self._newest_on[row] + round(_SHORTEST_S * self.sample_rate_hz))
-            ledger.cut(row, first, frozenset(note.pitch for note in notes if note.tied))
-            if row == CHORDS:
-                self._expression.struck(ledger, self._dynamics.answers[row], moment, first, notes[0].why.rule != "comping")
-            self._newest_on[row] = first
-        for note, shape in zip(notes, shapes, strict=True):
-            on = max(shape.on_frame, first)
-            if note.tied and ledger.tie(part.channel, note.pitch, on, shape.off_frame):
-                continue
-            if ledger.strike(row, part.channel, note.pitch, shape.velocity, on, shape.off_frame):
-                self.played[row] += 1
-                self._record(row, note, shape, on, moment)
-        self._voices[row].pitch, self._voices[row].step = notes[-1].pitch, moment.place.step
-        self._silent = False
-        beat = moment.beat_frames
-        return [
-            Struck(note.pitch, shape.velocity, (shape.on_frame - moment.frame) / beat, (shape.off_frame - shape.on_frame) / beat, note.tied)
-            for note, shape in zip(notes, shapes, strict=True)
-        ]
-
-    def _record_locked(self, row: int, note: Struck, frame: int, moment: Moment) -> None:
-        """Keep why a repeated note was struck: its part is locked."""
-        shape = Shape(frame, frame + round(note.length_beats * moment.beat_frames), note.velocity)
-        self._record(row, Note(note.pitch, note.length_beats, why=Why("locked")), shape, frame, moment)
-
-    def _record(self, row: int, note: Note, shape: Shape, frame: int, moment: Moment) -> None:
-        """Keep why a note was struck."""
-        heard, why, place = moment.heard, note.why, moment.place
-        pitched = row != DRUMS
-        net = _NETS.get(row, "")
-        if why.broke:
-            self.broken[why.broke] = self.broken.get(why.broke, 0) + 1
-        self.reasons.append(
-            Reason(
-                frame=frame, part=row, channel=self.parts[row].channel, pitch=note.pitch, velocity=shape.velocity,
-                bar=place.bar, step=place.step_in_bar, beats_per_bar=place.beats_per_bar, tonic=heard.tonic, mode=heard.mode,
-                chord=moment.chord, role=role_of(note.pitch, moment.chord) if pitched else "",
-                in_key=not pitched or belongs(note.pitch, heard.tonic, heard.mode), rule=why.rule, prior=why.prior,
-                net=SOURCES[heard.nets[NET_NAMES.index(net)]] if net and why.prior is not None else "",
-                fit=heard.chroma[note.pitch % 12] if pitched else 0.0, factors=why.factors, override=self._override,
-                broke=why.broke, mood=(heard.valence, heard.arousal, heard.tension), ternary=place.ternary,
-            )
-        )  # fmt: skip

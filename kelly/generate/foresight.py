@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..music.chord import Chord
 from .grid import Place
@@ -26,6 +27,7 @@ _STILL_BARS = 2  # harmony stands still once a chord has stayed over so many bar
 _LONG_BARS = 2  # a chord that has been named for so long is joined anywhere
 _HABIT_BARS = 8  # within which a place of the bar is remembered as one of changes
 _TURMOIL_BARS, _TURMOIL = 2, 3  # so many changes on weak beats within so many bars: harmony runs ahead of whoever follows
+_LATELY, _RUSH = 8, 5  # beats, and changes among them that nobody follows by ear
 _FORESEEN = 0.85  # confidence that is still believed then
 _LOOPS_BARS = (2, 4, 8)  # lengths in which progressions come back
 
@@ -115,7 +117,9 @@ class Foresight:
         return chord == self._joined or place.beat - self._since >= _LONG_BARS * place.beats_per_bar
 
     def _turmoil(self, place: Place) -> bool:
-        return sum(place.beat - beat <= _TURMOIL_BARS * place.beats_per_bar for beat in self._missed) >= _TURMOIL
+        missed = sum(place.beat - beat <= _TURMOIL_BARS * place.beats_per_bar for beat in self._missed)
+        lately = list(self._beats)[-_LATELY - 1 :]
+        return missed >= _TURMOIL or sum(a.chord != b.chord for a, b in pairwise(lately)) >= _RUSH
 
 
 def _half(beat_in_bar: int, beats_per_bar: int) -> bool:
