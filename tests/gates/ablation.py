@@ -1,18 +1,13 @@
-"""What a net is worth: the same takes with its output shuffled, with it off, and with all nets off."""
+"""A net that knows nothing and says as much: a copy of the models in which one net's outputs have changed places."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kelly._rt.contract import NET_NAMES
-
-from .playing import measure, measure_level
-from .scores import Take
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -36,17 +31,3 @@ def shuffled(net: str, folder: Path, models: Path = MODELS, seed: int = 0) -> Pa
             text = json.dumps(document)
         target.write_text(text, encoding="utf-8")
     return folder
-
-
-def variants(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """Name -> settings: kelly as it is, rules only, and each net shuffled."""
-    rows: dict[str, Mapping[str, Any]] = {"nets": {}, "rules only": {"disable": list(NET_NAMES)}}
-    for net in NET_NAMES:
-        rows[f"{net} shuffled"] = {"models": str(shuffled(net, folder / net)), "enable": [net]}
-    return rows
-
-
-def compare(takes: Iterable[Take], settings: Mapping[str, Any]) -> dict[str, float]:
-    """Mean of each figure over some takes, and of how force follows the player's level; NaN where no take has one."""
-    marks = [{**measure(take, **settings), "force follows level": measure_level(take, **settings)} for take in takes]
-    return {name: float(np.nanmean([mark[name] for mark in marks])) if any(mark[name] == mark[name] for mark in marks) else float("nan") for name in marks[0]}
