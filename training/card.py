@@ -24,7 +24,10 @@ CANNOT = {
         "Seven qualities on twelve roots; sixths, ninths and inversions are folded onto them.",
         "It has no memory beyond the two last roots: a loop of more chords is the tracker's business.",
     ),
-    "dynamicsengine": ("It knows what was played, not why: no words, no structure beyond the phrase.",),
+    "dynamicsengine": (
+        "It knows what was played, not why: no words, no structure beyond the phrase.",
+        "kelly plays the rule's velocity and accent whatever this net says: its own took the player's stresses out again.",
+    ),
     "groovepredictor": ("It knows only 4/4.", "It answers a bar at a time and does not remember the one before."),
 }
 

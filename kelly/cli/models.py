@@ -10,6 +10,8 @@ from kelly.cli.console import table
 from kelly.cli.options import JSON, MODELS, VOICE, console, options
 
 SCHEMA = "kelly.models/1"
+RULED = {"dynamicsengine": "velocity and accent stay the rule's"}
+"""What a net says and kelly does not play."""
 
 
 @click.command("models")
@@ -51,4 +53,4 @@ def why(slot: Any) -> str:
     """What it learned from, and where its rule answers for it the reason."""
     if slot.spare is not None:
         return f"{slot.taught_by}; does not beat its baseline"
-    return str(slot.taught_by or slot.reason)
+    return "; ".join(filter(None, (slot.taught_by or slot.reason, RULED.get(slot.name) if slot.source == "model" else None)))
