@@ -186,7 +186,7 @@ NO_CLAIM = "The dynamics net makes no claim: velocity and accent are the rule's 
 
 
 def figures(takes: Sequence[Take], models: str | None = None, disable: Sequence[str] = (), enable: Sequence[str] = ()) -> dict[str, tuple[float, float]]:
-    """Name -> (mean over takes or pieces, its standard error); the mood's is one number, without an error."""
+    """Name -> (mean over takes or pieces, its standard error); the mood is one correlation, and its error that of a correlation."""
     settings: dict[str, Any] = {"disable": list(disable), "enable": list(enable)} | ({"models": models} if models else {})
     processor = MultiModelProcessor(models, [name for name in NET_NAMES if name not in disable], insisted=enable)
     trigram, played = tunes(), [(play_along(sound(take), meter=_meter(take), **settings), take) for take in takes]
@@ -196,7 +196,8 @@ def figures(takes: Sequence[Take], models: str | None = None, disable: Sequence[
         "force": [force(own, take, sound(take)) for own, take in played],
         "coherence": [coherence(own, take) for own, take in played],
     }
-    found = {"mood": (mood(played), float("nan"))}
+    fit = mood(played)
+    found = {"mood": (fit, (1.0 - fit * fit) / float(np.sqrt(max(1, len(takes) - 1))))}
     for name, values in rows.items():
         known = np.array([value for value in values if value == value])
         found[name] = (float(known.mean()), float(known.std() / np.sqrt(len(known)))) if len(known) else (float("nan"), float("nan"))
@@ -212,9 +213,12 @@ def compare(takes: Sequence[Take], folder: Path) -> dict[str, dict[str, tuple[fl
 
 
 def falls(found: Mapping[str, Mapping[str, tuple[float, float]]], net: str) -> bool:
-    """Whether a net's own figure is lower with its outputs shuffled, by twice the standard errors where there are any."""
+    """Whether a net's own figure is lower with its outputs shuffled, by twice the standard error of the difference.
+
+    The takes are the same, but the error is that of two samples that know nothing of each other: it is on the safe side.
+    """
     (mean, error), (other, its) = found["nets"][CLAIMS[net]], found[f"{net} shuffled"][CLAIMS[net]]
-    return mean - other > 2.0 * float(np.nan_to_num(np.hypot(error, its)))
+    return mean - other > 2.0 * float(np.hypot(error, its))
 
 
 def main() -> None:
