@@ -34,6 +34,7 @@ TESTS = (
     "tests/property/test_network.py", "tests/property/test_scan.py", "tests/property/test_model_fuzz.py", "tests/property/test_sweep.py",
     "tests/property/test_ring_threads.py", "tests/unit/test_ring.py", "tests/unit/test_capture.py", "tests/unit/test_features.py",
     "tests/unit/test_features_mel.py", "tests/unit/test_features_chroma.py", "tests/unit/test_features_onset.py", "tests/unit/test_tracker.py",
+    "tests/unit/test_tracker_beat.py", "tests/unit/test_tracker_chords.py", "tests/unit/test_tracker_key.py",
     "tests/unit/test_rules.py", "tests/unit/test_worker.py", "tests/unit/test_performer.py", "tests/unit/test_pipeline.py",
     "tests/unit/test_blocks.py", "tests/unit/test_switched_engine.py", "tests/unit/test_native_midi.py",
 )  # fmt: skip

@@ -6,6 +6,7 @@ from kelly._rt.layout import dtype
 
 RATE = 48_000
 HOP = RATE // 100
+POP = ((0, 0), (9, 1), (5, 0), (7, 0))  # C Am F G
 TRIADS = {0: (0, 4, 7), 1: (0, 3, 7), 2: (0, 4, 7, 10), 4: (0, 3, 6)}
 
 
@@ -60,3 +61,15 @@ def beats(ticks):
 def bits(records):
     """What records hold, to the last bit, without what lies unused between them."""
     return {name: records[name].tobytes() for name in records.dtype.names}
+
+
+def bars_of(chords, bpm, start_s=0.5, beats_per_bar=4):
+    """Time -> the chord of that bar."""
+    return lambda time: chords[int((time - start_s) * bpm / 60.0 // beats_per_bar) % len(chords)]
+
+
+def chord_hits(ticks, chords, beats_per_bar=4):
+    """Per beat: is the chord that was decided for it the one played?"""
+    known = ticks[(ticks["beat_count"] >= 0) & (ticks["chord_root"] >= 0)]
+    last = {tick["chord_beat"]: (tick["chord_root"], tick["chord_quality"]) for tick in known}
+    return {beat: chord == chords[beat // beats_per_bar % len(chords)] for beat, chord in last.items()}
