@@ -66,6 +66,7 @@ class Chain:
             controls=[getattr(config.controls, name) for name in NAMES],
             script=replayed.script if replayed is not None else None,
             personal=config.personal.rows,
+            paced=realtime,
         )
         self.performer = Performer(
             self.events, self.out, strikes, source.capture if realtime else None, early_s=config.engine.latency_ms / 1000.0,

@@ -16,7 +16,7 @@ from kelly.live.chain import Chain
 from kelly.live.engines import SwitchedEngine
 from kelly.live.take import Recorder
 
-POLL_S, REST_S = 0.004, 0.024  # live: after a tick the next is 40 ms away, and looking for it costs
+POLL_S, REST_S = 0.002, 0.034  # live: after a tick the next is 40 ms away, and looking for it costs
 EAGER_S = 0.0003
 KNOTS = 128  # beats whose frames a session without a file remembers
 REASONS = 512  # of notes, that a session without a file remembers: most of a minute, and half a megabyte

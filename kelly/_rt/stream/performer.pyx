@@ -30,7 +30,7 @@ from kelly._rt.layout import dtype
 
 cdef enum:
     POLL_NS = 500_000           # where something may be due at once: a reflex, or a file's next event
-    REST_NS = 4_000_000         # else: planned events come a look-ahead early, a panic may wait this long
+    REST_NS = 8_000_000         # else: planned events come a look-ahead early, a panic may wait this long
     NAP_NS = 50_000
     WINDOW_NS = 250_000_000     # of the earliest arrivals
     ARRIVALS = 8                # at least so many in it

@@ -62,6 +62,7 @@ cdef struct worker_t:
     float steer                     # 0 the recognizer's embedding, 1 the one that Python pushed
     int32_t steered                 # Python drives
     int32_t lossless
+    int32_t paced                   # in real time: samples come when they are due
     int32_t forgot                  # the recognizer was reset in this silence
     int32_t ending
     int32_t shedding                # 0..4, how much is left out because the worker is behind
@@ -115,6 +116,7 @@ cdef class Worker:
     cdef readonly object script     # kept alive, as the path
 
     cdef void _loop(self) noexcept nogil
+    cdef int64_t _rest_ns(self, int looks) noexcept nogil
     cdef void _network_hop(self) noexcept nogil
     cdef void _obey(self, int64_t index) noexcept nogil
     cdef void _carry_out(self, const command_t* c, int64_t index) noexcept nogil

@@ -102,7 +102,10 @@ from kelly._rt.layout import CONTROLS, dtype
 
 cdef enum:
     POLL_NS = 4_000_000             # nobody waits for a tick that closely; each look costs 15 us of a core
+    TICK_POLL_NS = 2_000_000        # of a stream in real time, when the last sample of a network hop is due
+    TICK_LOOKS = 3                  # so often, for a device with large blocks brings it a block later
     REFLEX_POLL_NS = 500_000        # a reflex does wait
+    HOPS_PER_S = 25
     PIECE = 4096                    # samples looked at at a time
     PATCH = 256                     # zeros at a time, in gaps and at the end
     RETRY_TICKS = 25                # one second
@@ -164,6 +167,7 @@ cdef class Worker:
     script       records of receipt_dtype(), by tick: commands that are carried out at the tick they name, as they were
                  when a recording was made; None for none
     tape         ring of float32 that gets every sample the worker hears, or None; a full one ends there for good
+    paced        the stream comes in real time: between the ends of network hops nobody looks, unless for a reflex
     raises       ValueError, KeyError
     thread       [main] constructs; ``run`` belongs to one thread of its own
     """
@@ -171,7 +175,7 @@ cdef class Worker:
     def __cinit__(self, Capture capture not None, FeatureExtractor extractor not None, Tracker tracker not None,
                   networks, Ring ticks not None, Ring commands not None, Ring receipts not None,
                   enabled=None, Ring strikes=None, reflex_note=None, int reflex_channel=16, path=None, double path_bars=0.0,
-                  Ring tape=None, controls=None, script=None, personal=None):
+                  Ring tape=None, controls=None, script=None, personal=None, bint paced=False):
         cdef int i
         cdef const float[:, ::1] rows
         cdef const unsigned char[::1] lines
@@ -194,6 +198,7 @@ cdef class Worker:
         self.tape, self.retired, self.lent = tape, Ring(np.int64, 64), {}
         self.state.capture = capture.capture
         self.state.lossless = capture.lossless
+        self.state.paced = paced
         self.state.sample_rate_hz = capture.capture.sample_rate_hz
         self.state.ticks = ticks.ring
         self.state.commands = commands.ring
@@ -286,13 +291,16 @@ cdef class Worker:
         cdef const float* x
         cdef uint64_t n, used
         cdef bint over = False, gap
-        cdef int64_t before, poll_ns = POLL_NS if w.voice.note < 0 else REFLEX_POLL_NS
+        cdef int64_t before
+        cdef int looks = 0
         while not kelly_get(&w.capture.stopping):
             over = kelly_get(&w.capture.ended) != 0             # read before the ring: then nothing can follow
             n = kelly_capture_next(w.capture, &w.reader, PIECE, &samples)
             if n == 0 and not over:
-                kelly_sleep_ns(poll_ns)
+                kelly_sleep_ns(self._rest_ns(looks))
+                looks += 1
                 continue
+            looks = 0
             gap = n > 0 and samples == NULL
             if n == 0:                                          # fill up the last network hop
                 w.ending = True
@@ -319,6 +327,18 @@ cdef class Worker:
                 if w.ending:
                     break
         kelly_set(&w.done, 1)
+
+    cdef int64_t _rest_ns(self, int looks) noexcept nogil:
+        """How long until it is worth looking for samples again, after so many looks that found none."""
+        cdef int64_t rate = self.extractor.sample_rate_hz, left
+        if self.state.voice.note >= 0:
+            return REFLEX_POLL_NS
+        if not self.state.paced or looks > TICK_LOOKS:
+            return POLL_NS
+        if looks > 0:
+            return TICK_POLL_NS
+        left = ((self.extractor.frame * HOPS_PER_S // rate + 1) * rate + HOPS_PER_S - 1) // HOPS_PER_S - self.extractor.frame
+        return max(<int64_t>TICK_POLL_NS, left * 1_000_000_000 // rate)         # to the network hop's last sample
 
     cdef void _network_hop(self) noexcept nogil:
         """Everything that happens every 40 ms."""
