@@ -20,6 +20,8 @@ cdef enum:
     N_LOOPS = 16  # bars
     MAX_BAR = 16  # beats
     N_TACTUS = 4  # beats whose onsets are still being heard
+    N_PHRASE = 48  # bars whose beginnings are remembered
+    MAX_PHRASE = 8  # bars
     MAX_GIVEN = 1024  # beats of a given progression
 
 
@@ -133,6 +135,16 @@ cdef struct chord_state:
     int32_t given[MAX_GIVEN]
 
 
+cdef struct phrase_state:
+    int bars
+    int trusted  # whether the beat was, when bars were counted back
+    double began  # frame of the first onset; -1 before
+    int64_t first, origin  # bar that began the music; bar that begins a phrase
+    int64_t shift, heard  # the grid's bar_shift at the time; bar lines heard since
+    int64_t lines[N_PHRASE]
+    double pauses[N_PHRASE]  # 0..1 before each
+
+
 cdef class Tracker:
     cdef level_state level
     cdef tone_state tone
@@ -142,9 +154,9 @@ cdef class Tracker:
     cdef tactus_state tactus
     cdef double wanted_level
     cdef chord_state chords
+    cdef phrase_state phrase
     cdef int64_t frame, index, asked_beat, groove_beat
     cdef double lead_beats
-    cdef readonly int phrase_bars
     cdef bint harmony_due, groove_due, chord_held
 
     cdef void clear(self) noexcept nogil

@@ -8,7 +8,7 @@ silence.
 
 The parts: ``tracker_level`` (gate, dynamics), ``tracker_key``, ``tracker_pulse`` (belief over tempo and
 phase), ``tracker_grid`` (numbered beats), ``tracker_tactus`` (which pulse is the beat), ``tracker_chords``,
-``tracker_loop`` (what returns), ``tracker_degrees`` (chords in keys), ``tracker_context`` (the harmony net's input).
+``tracker_loop`` (what returns), ``tracker_degrees`` (chords in keys), ``tracker_phrase``, ``tracker_context`` (the harmony net's input).
 """
 
 from libc.math cimport M_PI, cos, exp, fabs, floor, isfinite, log, log2, pow, sin, sqrt
@@ -61,6 +61,7 @@ include "tracker_pulse.pxi"
 include "tracker_grid.pxi"
 include "tracker_loop.pxi"
 include "tracker_chords.pxi"
+include "tracker_phrase.pxi"
 include "tracker_tactus.pxi"
 include "tracker_context.pxi"
 
@@ -101,7 +102,6 @@ cdef class Tracker:
         if tempo_bpm is not None:
             self.grid.period = 60.0 * sample_rate_hz / tempo_bpm
         self.grid.own_given, self.grid.own_period = self.grid.given, self.grid.period
-        self.phrase_bars = 4
         self.lead_beats = max(0.5, look_ahead_beats + 0.25)
         if key is not None:
             tonic, mode = key
@@ -133,6 +133,7 @@ cdef class Tracker:
         tactus_clear(&self.tactus)
         self.wanted_level = 1.0
         chords_clear(&self.chords)
+        phrase_clear(&self.phrase)
 
     cdef void hop(self, const analysis_t* a) noexcept nogil:
         # One analysis record, every 10 ms, frames ascending.
@@ -159,6 +160,7 @@ cdef class Tracker:
             place = grid_bar_beat(&self.grid, self.grid.count - 1)
             accent = chords_beat(&self.chords, self.grid.count - 1, place, self.grid.beats_per_bar, &self.key)
             grid_accent(&self.grid, self.grid.count - 1, accent)
+            phrase_beat_over(&self.phrase, &self.grid, &self.chords, self.grid.count - 1)
             if self.tactus.turns == 0 and self.grid.count <= KEY_FIRST_BARS * self.grid.beats_per_bar:
                 key_first(&self.key, grid_first_downbeat(&self.grid))
             if not self.grid.locked and fabs(self.grid.period / self.tactus.period - 1.0) > OCTAVE:
@@ -173,6 +175,7 @@ cdef class Tracker:
                 factor = tactus_factor(&self.tactus, &self.grid)
             if factor != 1.0 and not self.grid.led:
                 tactus_relevel(&self.tactus, &self.grid, &self.chords, factor)
+                phrase_relevel(&self.phrase)
         if self.grid.count >= 0:
             chords_hop(&self.chords, chroma, bass, (self.frame - self.grid.beat) / self.grid.rate, self.level.open)
 
@@ -180,7 +183,7 @@ cdef class Tracker:
         # After every fourth hop: fill all fields of `out` but features, embedding, harmony, groove, source, end.
         # features, embedding: of this hop, or NULL; not needed by today's tracking
         cdef double position, bar_s = 2.0
-        cdef int64_t coming, phrase = self.phrase_bars * self.grid.beats_per_bar
+        cdef int64_t coming, phrase = self.phrase.bars * self.grid.beats_per_bar
         pulse_tick(&self.pulse, <double>self.frame)
         out.frame, out.index = self.frame, self.index
         self.index += 1
@@ -189,13 +192,13 @@ cdef class Tracker:
             bar_s = self.grid.beats_per_bar * self.grid.period / self.grid.rate
         level_tick(&self.level, bar_s, out)
         key_tick(&self.key, self.level.open, self.level.silence_s, out)
-        out.phrase_bars = self.phrase_bars
+        out.phrase_bars = self.phrase.bars
         out.phrase_position = 0.0
         self.harmony_due = self.groove_due = False
         if self.grid.count >= 0:
             position = clamp((self.frame - self.grid.beat) / (self.grid.next - self.grid.beat), 0.0, 1.0)
             coming = self.grid.count + 1
-            out.phrase_position = <float>(((self.grid.count + self.grid.bar_shift) % phrase + position) / phrase)
+            out.phrase_position = <float>((phrase_beat(&self.phrase, &self.grid, self.grid.count) + position) / phrase)
             if self.asked_beat < 0:  # the grid has just begun
                 self.asked_beat = self.groove_beat = self.grid.count
                 self.groove_due = True
@@ -220,7 +223,7 @@ cdef class Tracker:
     cdef void harmony_context(self, const float* embedding, float* x) noexcept nogil:
         # The harmony net's input, float[128], for the beat that `harmony_due` announces.
         context_harmony(x, embedding, &self.level, level_notes_per_s(&self.level), &self.key, &self.grid,
-                        &self.chords, self.phrase_bars)
+                        &self.chords, &self.phrase)
 
     cdef void choose_chord(self, const float* harmony, tick_t* out) noexcept nogil:
         # harmony: the net's float[64], or NULL; decides the chord of the coming beat and writes it into `out`
@@ -239,7 +242,7 @@ cdef class Tracker:
 
     cdef void lead(self, double bpm, int64_t frame, int64_t beat) noexcept nogil:
         # A clock's tempo and phase, in the place of what is heard; beat: its number since the start, -1 unknown
-        cdef int64_t repeat = self.phrase_bars * self.grid.beats_per_bar
+        cdef int64_t repeat = PHRASE_COUNTED * self.grid.beats_per_bar
         if self.chords.n_given > 0:
             repeat *= self.chords.n_given
         grid_lead(&self.grid, bpm, <double>self.frame, frame, beat, repeat)
@@ -326,6 +329,11 @@ cdef class Tracker:
             raise ValueError(f"embedding: expected 64 values, found {e.shape[0]}")
         self.harmony_context(&e[0], &x[0])
         return np.asarray(x)
+
+    @property
+    def phrase_bars(self):
+        """Length of the phrase, as heard so far, in bars."""
+        return self.phrase.bars
 
     @property
     def loop(self):

@@ -22,12 +22,12 @@ cdef void context_chroma(float* x, const double* chroma, int tonic) noexcept nog
 
 cdef void context_harmony(float* x, const float* embedding, const level_state* level, double notes_per_s,
                           const key_state* key, const grid_state* grid, const chord_state* chords,
-                          int phrase_bars) noexcept nogil:
+                          const phrase_state* phrase) noexcept nogil:
     cdef int tonic = key.tonic if key.tonic >= 0 else 0
     cdef int64_t coming = grid.count + 1
     cdef int quality = chords.current // 12 if chords.current >= 0 else -1
-    cdef double place = <double>((coming + grid.bar_shift) % (phrase_bars * grid.beats_per_bar))
-    cdef double angle = 2.0 * M_PI * place / (phrase_bars * grid.beats_per_bar)
+    cdef double place = <double>phrase_beat(phrase, grid, coming)
+    cdef double angle = 2.0 * M_PI * place / (phrase.bars * grid.beats_per_bar)
     cdef int i
     for i in range(N_EMBEDDING):
         x[HARMONY_IN_EMBEDDING + i] = <float>finite(embedding[i], 0.0) if embedding != NULL else 0.0
