@@ -21,7 +21,7 @@ from .grid import Place
 STAYS = 0.6  # confidence from which a chord is believed to go on over a bar line; below it one in three does
 STILL = 0.4  # the same where harmony stands still
 CHANGES = 0.3  # and from which a new one is believed on it
-WITHIN = 0.8  # and within the bar, on a place where the player changes
+WITHIN = 0.9  # and within the bar, on a place where the player changes: half a bar late is not on time
 GIVEN = 1.0  # nobody guesses
 _STILL_BARS = 2  # harmony stands still once a chord has stayed over so many bar lines
 _LONG_BARS = 2  # a chord that has been named for so long is joined anywhere

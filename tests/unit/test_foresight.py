@@ -64,7 +64,7 @@ def test_where_harmony_stands_still_less_is_doubted():
 
 
 def test_a_change_within_the_bar_is_believed_where_the_player_makes_them():
-    bar = [(C, 0.9), (C, 0.9), (AM, 0.9), (AM, 0.9)]
+    bar = [(C, 0.9), (C, 0.9), (AM, 0.95), (AM, 0.9)]
     assert told(bar * 3) == [True, True, False, False] + [True] * 8
     assert not any(told([(C, 0.9), (AM, 0.9), (AM, 0.9), (AM, 0.9)] * 3)[1::4])  # the second beat never
 
