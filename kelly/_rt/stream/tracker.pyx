@@ -160,6 +160,7 @@ cdef class Tracker:
             place = grid_bar_beat(&self.grid, self.grid.count - 1)
             accent = chords_beat(&self.chords, self.grid.count - 1, place, self.grid.beats_per_bar, &self.key)
             grid_accent(&self.grid, self.grid.count - 1, accent)
+            grid_long(&self.grid, self.grid.count - 2, self.grid.beat - 2.0 * self.grid.period, self.key.voices)
             phrase_beat_over(&self.phrase, &self.grid, &self.chords, self.grid.count - 1)
             if self.tactus.turns == 0 and self.grid.count <= KEY_FIRST_BARS * self.grid.beats_per_bar:
                 key_first(&self.key, grid_first_downbeat(&self.grid))

@@ -26,6 +26,11 @@ cdef double OCTAVE = 0.12  # relative difference of periods that is no drift
 cdef int[9][2] RATIOS = [[1, 1], [2, 1], [1, 2], [4, 1], [1, 4], [3, 2], [2, 3], [3, 1], [1, 3]]
 cdef double ASTRAY = 0.18  # beats off that are no drift
 cdef int ASTRAY_BEATS = 4
+cdef double LONG_ACCENT = 1.0  # for each beat that a note is longer than LONG_LEAST beats, up to LONG_MOST of them
+cdef double LONG_LEAST = 0.75
+cdef double LONG_MOST = 1.25
+cdef double LONG_VOICES = 2.8  # tones at once, from which on lengths say nothing; below by LONG_FADE they say all they can
+cdef double LONG_FADE = 0.6
 cdef double TRUST = 0.45  # confidence, for TRUST_S: locked
 cdef double TRUST_S = 1.0
 cdef double DISTRUST = 0.15  # for 3 s: no longer
@@ -260,6 +265,27 @@ cdef void grid_accent(grid_state* s, int64_t beat, double accent) noexcept nogil
             s.accent_votes = 0
     else:
         s.accent_votes = 0
+
+
+cdef void grid_long(grid_state* s, int64_t beat, double frame, double voices) noexcept nogil:
+    # Long notes begin on bar lines, and one voice has little else to say where they are: the bars of 44 folk songs
+    # are right .45 of the time with it, .36 without.
+    # beat: of two beats ago, at `frame`; voices: tones at once
+    cdef double began = 0.0, after = 2.5 * s.period, at
+    cdef bint found = False
+    cdef int64_t i
+    if s.bar_fixed or beat < 0 or voices >= LONG_VOICES:
+        return
+    for i in range(max(<int64_t>0, s.n_onsets - N_ONSETS), s.n_onsets):
+        at = s.onset_frames[i % N_ONSETS] - frame
+        if fabs(at) < NEAR_BEATS * s.period:
+            began, found = at, True
+        elif found and at > 0.0:
+            after = at
+            break
+    if found:
+        s.accent[beat % s.beats_per_bar] += (LONG_ACCENT * clamp((LONG_VOICES - voices) / LONG_FADE, 0.0, 1.0)
+                                             * clamp((after - began) / s.period - LONG_LEAST, 0.0, LONG_MOST))
 
 
 cdef void grid_tick(grid_state* s, const pulse_state* pulse, double frame, int open, double silence_s,
