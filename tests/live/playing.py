@@ -6,25 +6,32 @@ import threading
 import time
 
 from kelly.errors import DeviceError
-from kelly.live.mailbox import View
-from tests.patience import until
+from kelly.live.mailbox import COUNTERS, View
+from tests.patience import PATIENCE_S as LONG_S
 
 PATIENCE_S = 60  # so long a busy machine may take to say what it says; how long it may take at most is asserted
+PATIENT = ("--patience", str(PATIENCE_S))  # for a session whose device comes back as soon as the machine has time for it
 
 
 def heard_s(process):
-    """How much of its stream a session has heard, as its page tells it."""
+    """How much of its stream a session has heard, as its page tells it; what it missed while its device was away is not heard."""
     try:
         body = View.newest(process.pid).read()
     except (DeviceError, OSError):  # not started, or just ended
         return 0.0
-    return float(body["tick"]["frame"] / body["sample_rate_hz"]) if body is not None and body["has_tick"] else 0.0
+    if body is None or not body["has_tick"]:
+        return 0.0
+    return float(body["tick"]["frame"] - body["counters"][COUNTERS.index("gap_frames")]) / float(body["sample_rate_hz"])
 
 
 def hear(process, seconds):
     """Wait until a session has heard so much more of its stream: a busy machine takes its time, to start most of all."""
-    since = heard_s(process)
-    until(lambda: process.poll() is not None or heard_s(process) >= since + seconds, look_s=0.05)
+    readings = [heard_s(process)]
+    limit = time.monotonic() + LONG_S
+    while readings[-1] < readings[0] + seconds and process.poll() is None:
+        assert time.monotonic() < limit, f"not {seconds} s further: {readings[:3]} ... {readings[-3:]}"
+        time.sleep(0.05)
+        readings.append(heard_s(process))
 
 
 class Told:

@@ -6,7 +6,7 @@ import time
 import pytest
 import soundfile
 
-from tests.live.playing import PATIENCE_S, Playing, restart
+from tests.live.playing import PATIENCE_S, PATIENT, Playing, restart
 
 pytestmark = pytest.mark.live
 
@@ -18,7 +18,7 @@ def notes(events):
 def test_a_server_that_was_killed_and_comes_back_is_joined_again(doomed, stage, kelly_process, wav, reliability):
     """Same name, same process, same clock: what was missed is a hole."""
     stage(wav, doomed)
-    playing = Playing(kelly_process, doomed, "--midi-in", "virtual:Feet")
+    playing = Playing(kelly_process, doomed, "--midi-in", "virtual:Feet", *PATIENT)
     playing.hear(3)
     began = time.monotonic()
     doomed.process.kill()
@@ -54,7 +54,7 @@ def test_a_synthesizer_that_is_back_later_than_its_server_is_waited_for(doomed, 
     """The device is lost once and not again; the synthesizer is found by its name and told its programs."""
     stage(wav, doomed)
     peer("synth", "synth", server=doomed)
-    playing = Playing(kelly_process, doomed, "--midi-out", "synth:in")
+    playing = Playing(kelly_process, doomed, "--midi-out", "synth:in", *PATIENT)
     playing.hear(2)
     doomed.process.kill()
     doomed.process.wait(5)
@@ -98,7 +98,7 @@ def test_a_server_that_stays_away_ends_the_session_with_7(doomed, stage, kelly_p
 def test_a_device_that_leaves_its_server_and_comes_back_is_found_by_name(jack_server, stage, kelly_process, wav, reliability):
     """Another device stays on the server all the time and is never taken."""
     first = stage(wav)
-    playing = Playing(kelly_process, jack_server)
+    playing = Playing(kelly_process, jack_server, *PATIENT)
     playing.hear(3)
     began = time.monotonic()
     first.kill()
@@ -121,7 +121,7 @@ def test_a_device_that_leaves_its_server_and_comes_back_is_found_by_name(jack_se
 def test_a_server_that_comes_back_changed(change, doomed, stage, kelly_process, wav, reliability):
     """Another period is nobody's business; another rate would put every frame elsewhere."""
     stage(wav, doomed)
-    playing = Playing(kelly_process, doomed)
+    playing = Playing(kelly_process, doomed, *PATIENT)
     playing.hear(1)
     doomed.process.kill()
     doomed.process.wait(5)

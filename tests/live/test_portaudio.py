@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.playing import PATIENCE_S, Playing, restart
+from tests.live.playing import PATIENCE_S, PATIENT, Playing, restart
 
 pytestmark = pytest.mark.live
 ROUNDS = 2
@@ -60,7 +60,7 @@ def pulse(tmp_path):
 
 def test_a_sound_server_behind_alsa_is_joined_again_by_its_name(pulse, kelly_process, reliability):
     """PortAudio lets go of it, lists anew in the same process and opens it again, as often as it goes."""
-    playing = Playing(kelly_process, pulse, "--audio-in", "pulse", "--midi-out", "file:notes.mid")
+    playing = Playing(kelly_process, pulse, "--audio-in", "pulse", "--midi-out", "file:notes.mid", *PATIENT)
     seen_s, back_s = [], []
     for _ in range(ROUNDS):
         playing.hear(0.5)
