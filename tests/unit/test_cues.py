@@ -15,8 +15,8 @@ from kelly._rt.contract import EMBEDDING, GM_FAMILIES, TEXTURES
 from kelly.cli import app
 from kelly.music.chord import MAJ, MIN, Chord
 from tests.unit.data_material import sines
-from training.data.cues import cast, corpus, figures, labels, load, render, teach
-from training.data.cues.composer import compose
+from training.data.cues import cast, composer, corpus, figures, labels, load, render, teach
+from training.data.cues.composer import LEAD, compose, lead, write_clear, write_section
 from training.data.cues.counterfactual import counterfactual, turn
 from training.data.cues.plan import CYCLE, MODES, Section, draw, expected
 from training.data.errors import DataSetError, MissingFileError
@@ -152,6 +152,39 @@ def test_a_twin_is_the_same_piece_in_the_other_mode():
             assert (first[2] is None) == (second[2] is None)
         apart.append(float(np.mean(labels.told(major).mood[50:, 0] - labels.told(minor).mood[50:, 0])))
     assert np.mean(np.array(apart) >= 0.3) >= 0.9
+
+
+def test_a_scale_says_its_key_and_whole_tones_do_not():
+    """C major with its triad held longest, in C major and in A minor; whole tones fit a major key no better than minor ones."""
+    scale, lengths = np.array([60, 62, 64, 65, 67, 69, 71]), np.array([2.0, 1, 2, 1, 2, 1, 1])
+    assert lead(scale, lengths, 0, True) > 0.2
+    assert lead(scale, lengths, 9, False) < 0, "C major fits better than its own key"
+    assert lead(scale - 3, np.array([2.0, 1, 2, 1, 2, 1, 1]), 9, True) == pytest.approx(lead(scale, lengths, 0, True)), "the same in A major"
+    assert lead(np.arange(60, 72, 2), np.ones(6), 0, True) < 0
+
+
+def test_sections_say_their_mode(pieces, monkeypatch):
+    """Nine in ten, where two thirds did; a section that did at the first try is the one it was, and one that never does is its clearest try."""
+    first = now = total = 0
+    for piece in pieces[:10]:
+        plan = piece.plan
+        for k, section in enumerate(plan.sections):
+            if section.texture != "silence" and section.mode in composer.KEYED and plan.kind == "free":
+                seeds, bars = [plan.seed, plan.index, 2, k], min(section.bars, plan.loop_bars or section.bars)
+                plain, clear = write_section(seeds, plan, section, bars), write_clear(seeds, plan, section, bars)
+                leads = [composer.lead_of(desk) for desk in (plain, clear)]
+                assert leads[1] >= leads[0]
+                if leads[0] >= LEAD:
+                    assert clear.rows == plain.rows
+                first, now, total = first + (leads[0] >= LEAD), now + (leads[1] >= LEAD), total + 1
+    assert total >= 8
+    assert now / total >= 0.8
+    assert now > first
+    hopeless = iter([-0.3, -0.1, -0.2, *[-0.5] * (composer.ATTEMPTS - 3)])
+    monkeypatch.setattr(composer, "lead_of", lambda desk: next(hopeless))
+    plan = pieces[0].plan
+    best = write_clear([1, 2], plan, replace(plan.sections[0], mode="aeolian"), 2)
+    assert best.rows == write_section([1, 2, 1], plan, replace(plan.sections[0], mode="aeolian"), 2).rows
 
 
 def test_chords_turn_into_those_of_the_other_mode():

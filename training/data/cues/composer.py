@@ -2,6 +2,8 @@
 
 A texture has one rhythm, the places where anything begins; parts strike on all of it or on some of it, so that
 notes per second are what the plan says.  The middle of all parts is moved until the mean pitch is the plan's.
+A section in major or minor is written again until its notes say which: of a piece whose notes fit a key of the other
+mode as well, nobody could tell the mode, and its label would be wrong to everybody who hears it.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from kelly.music.chord import Chord
 from training.data.cues.desk import ROLES, Desk, Drummed, Row
 from training.data.cues.plan import MODES, Plan, Section, draw
 from training.data.cues.textures import WRITERS, drum
+from training.data.symbols import PROFILES
 
 NOTE = np.dtype([
     ("onset", "f8"), ("end", "f8"), ("late_s", "f8"), ("pitch", "i2"), ("accent_db", "f4"), ("part", "i2"), ("section", "i2"),
@@ -22,6 +25,9 @@ NOTE = np.dtype([
 ])  # fmt: skip
 MEZZO_FORTE = 74  # velocity of 0 dB
 """A synthesizer's loudness goes with the square of velocity: 40 log10 of it in dB."""
+KEYED = ("ionian", "aeolian")
+LEAD = 0.05  # of a correlation, of a section's own key over all keys of the other mode
+ATTEMPTS = 8  # after which the clearest stays: some textures, and what is full of clashes, never say it
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,41 @@ def write_section(seeds: list[int], plan: Plan, section: Section, n_bars: int) -
     return desk
 
 
+def write_clear(seeds: list[int], plan: Plan, section: Section, n_bars: int) -> Desk:
+    """A section whose notes say its mode; the first try is what ``write_section`` writes."""
+    best: tuple[float, Desk] | None = None
+    for attempt in range(ATTEMPTS if section.mode in KEYED else 1):
+        desk = write_section([*seeds, attempt] if attempt else seeds, plan, section, n_bars)
+        lead = lead_of(desk)
+        if best is None or lead > best[0]:
+            best = lead, desk
+        if lead >= LEAD:
+            break
+    assert best is not None
+    return best[1]
+
+
+def lead_of(desk: Desk) -> float:
+    """``lead`` of the notes that are heard, as they are and turned into the other mode: the smaller of the two; -2 without notes."""
+    from training.data.cues.counterfactual import altered  # which is written in terms of pieces
+
+    rows = [row for row in desk.rows if row[6] and row[5] not in (ROLES["drums"], ROLES["effect"])]
+    if not rows:
+        return -2.0
+    section, lengths = desk.section, np.array([row[1] - row[0] for row in rows])
+    pitches = np.array([row[3] for row in rows])
+    moved = pitches + [altered(row[3], section, desk.chord_at_quarter(row[0])) for row in rows]
+    major = MODES[section.mode][1] > 0
+    return min(lead(pitches, lengths, section.tonic, major), lead(moved, lengths, section.tonic, not major))
+
+
+def lead(pitches: NDArray[np.integer], lengths: NDArray[np.floating], tonic: int, major: bool) -> float:
+    """How much better notes fit their own key than any key of the other mode: correlations of sounding time per pitch class with key profiles."""
+    fits = [[float(np.corrcoef(np.bincount(pitches % 12, lengths, 12), np.roll(profile, k))[0, 1]) for k in range(12)] for profile in PROFILES]
+    own, other = fits if major else fits[::-1]
+    return own[tonic] - max(other)
+
+
 def compose(plan: Plan) -> Piece:
     """The piece of a plan; a twin is the piece before it with thirds, sixths and sevenths of the other mode."""
     if plan.kind == "twin":
@@ -108,7 +149,7 @@ def compose(plan: Plan) -> Piece:
             continue
         pattern = min(section.bars, plan.loop_bars or section.bars)
         same = plan.kind in ("loop", "steps")
-        desk = write_section([plan.seed, plan.index, 2, 0 if same else index], plan, section, pattern)
+        desk = write_clear([plan.seed, plan.index, 2, 0 if same else index], plan, section, pattern)
         for turn in range(-(-section.bars // pattern)):
             offset = turn * pattern * plan.meter[1]
             rows += [_row(row, quarter + offset, index) for row in desk.rows if row[0] + offset < length - 1e-9]

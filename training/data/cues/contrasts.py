@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 
 import kelly
 from training.data.cues import render
-from training.data.cues.composer import Piece, compose
+from training.data.cues.composer import LEAD, Piece, compose, lead
 from training.data.cues.corpus import FONTS, SOUND, TRAINING_FONTS, source_hash, weighted, write_json
 from training.data.cues.counterfactual import counterfactual
+from training.data.cues.desk import ROLES
 from training.data.cues.plan import Plan, draw
 from training.data.errors import DataSetError, MissingFileError
 from training.data.features import feature_hash, whole
@@ -39,7 +40,6 @@ FOLDER, HEAD = "contrasts", "contrasts.json"
 SEED = 104_729  # a corpus's own is added; ``training.counterfactuals`` has another
 MODES = ("ionian", "aeolian")
 LONGEST_S = 27.0  # of a piece that still fits its slot when it is slowest
-LEAST_TURNED = 0.05  # of its notes that are others in the other mode: with fewer nobody could tell
 N_TEMPI, N_LEVELS, N_KEYS = 5, 5, 3
 SLOWEST, FASTEST = 0.75, 1.35
 SOFTEST_DB, LOUDEST_DB = -14.0, 12.0
@@ -58,22 +58,25 @@ def plain(plan: Plan) -> bool:
     return plan.kind in ("loop", "steps", "pair") and len(alike) == 1 and first.mode in MODES and first.texture not in ("silence", "percussive")
 
 
-def turned(piece: Piece) -> float:
-    """Share of the heard notes with a pitch that are others in the other mode."""
-    major, minor = (counterfactual(piece, mode=mode).notes for mode in ("major", "minor"))
-    pitched = piece.notes["heard"] & (piece.notes["part"] != piece.drums)
-    return float((major["pitch"] != minor["pitch"])[pitched].mean()) if pitched.any() else 0.0
+def told(piece: Piece) -> float:
+    """``composer.lead`` of a piece in major and in minor: the smaller of the two."""
+    leads = []
+    for mode in ("major", "minor"):
+        notes = counterfactual(piece, mode=mode).heard()
+        notes = notes[notes["part"] != ROLES["effect"]]
+        leads.append(lead(notes["pitch"], notes["end"] - notes["onset"], piece.plan.sections[0].tonic, mode == "major"))
+    return min(leads)
 
 
 def pieces(seed: int, splits: Sequence[str], longest_s: float = LONGEST_S) -> Iterator[Piece]:
-    """All pieces of some splits that lend themselves to it, by index; there is no end of them."""
+    """All pieces of some splits that lend themselves to it and whose notes say their mode, by index; there is no end of them."""
     index = -1
     while True:
         index += 1
         plan = flat(draw(seed, index))
         if plan.split in splits and plain(plan):
             piece = compose(plan)
-            if piece.length_s < longest_s and turned(piece) >= LEAST_TURNED:
+            if piece.length_s < longest_s and told(piece) >= LEAD:
                 yield piece
 
 

@@ -38,7 +38,7 @@ def counterfactual(
             if not turned[section] or note["part"] == piece.drums:
                 continue
             chord = chords[int(np.searchsorted(spans, note["onset"] + 1e-6)) - 1][2]
-            note["pitch"] += _altered(int(note["pitch"]), sections[section], chord)
+            note["pitch"] += altered(int(note["pitch"]), sections[section], chord)
         for k, (start, end, chord) in enumerate(chords):
             section = int(which[k])
             if chord is not None and turned[section]:
@@ -65,7 +65,7 @@ def counterfactual(
     return timed(replace(piece, plan=plan, notes=notes, chords=joined(chords), tempo=tempo, level=level, length_s=length_s))
 
 
-def _altered(pitch: int, section: Section, chord: Chord | None) -> int:
+def altered(pitch: int, section: Section, chord: Chord | None) -> int:
     """Semitones by which a note moves when its section changes mode."""
     degree = (pitch - section.tonic) % 12
     table = FLATTENED if MODES[section.mode][1] > 0 else RAISED
@@ -75,7 +75,7 @@ def _altered(pitch: int, section: Section, chord: Chord | None) -> int:
 
 def turn(chord: Chord, section: Section) -> Chord:
     """The same chord in the other mode, by what becomes of its tones."""
-    moved = [(t + _altered(60 + t, section, chord)) % 12 for t in chord.tones]
+    moved = [(t + altered(60 + t, section, chord)) % 12 for t in chord.tones]
     root = moved[0]
     above = tuple((t - root) % 12 for t in moved)
     shapes = {shape: quality for quality, shape in enumerate(INTERVALS)}

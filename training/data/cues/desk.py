@@ -87,6 +87,10 @@ class Desk:
         place = bar * self.n_slots + slot
         return self.changes[max(0, bisect_left([at for at, _ in self.changes], place + 0.5) - 1)][1]
 
+    def chord_at_quarter(self, quarter: float) -> Chord:
+        """The chord that sounds at a quarter of the section."""
+        return self.chord_at(0, quarter / self.bar_quarters * self.n_slots)
+
     @property
     def end(self) -> float:
         return self.n_bars * self.bar_quarters
