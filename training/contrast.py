@@ -24,6 +24,7 @@ Array = NDArray[np.float32]
 AFFECT = tuple(EMBEDDING[name].start for name in ("valence", "arousal", "tension"))
 SETTLED_ROWS = 200  # eight seconds, in which the key is found and the level learned
 SPAN_ROWS = 50  # two seconds, after which a new level is heard
+TAIL_ROWS = 20  # .8 s in which a piece dies away, which belong to no level
 MODE = 0.5  # of valence, major above minor
 KEY = 0.04  # of valence, that a key may move it
 GAIN = 0.03  # of each, that a gain may move it
@@ -66,12 +67,16 @@ class Contrast:
         names = tuple(name for name in kept.rows if name != "level")
         first = [(kept.rows[name], [np.arange(SETTLED_ROWS, len(kept.rows[name]))]) for name in names]
         level = kept.rows["level"]
-        half = len(level) // 2
-        spans = [span[SPAN_ROWS:] for span in np.array_split(np.arange(half, len(level)), N_LEVELS)]
+        spans = spans_of(len(level), N_LEVELS)
         takes = (_take(first), _take([(level, spans)]))
         if any(not len(rows) for take in takes for _, rows in take.readings):
             return None
         return cls(kept.name, kept.split, kept.major, kept.changes, takes, names)
+
+
+def spans_of(n: int, levels: int) -> list[NDArray[np.int64]]:
+    """Rows of each level of a take of n rows, in the second half of which a piece is played again in so many levels."""
+    return [span[SPAN_ROWS:] for span in np.array_split(np.arange(n // 2, n - TAIL_ROWS), levels)]
 
 
 def _take(recordings: Sequence[tuple[Array, Sequence[NDArray[np.int64]]]]) -> Take:

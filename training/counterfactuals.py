@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import kelly
 from kelly._rt.contract import EMBEDDING, FEATURES
 from kelly.errors import DataError
-from training.contrast import SETTLED_ROWS, SPAN_ROWS
+from training.contrast import SETTLED_ROWS, spans_of
 from training.data.cues import contrasts, render
 from training.data.cues.composer import Piece, compose
 from training.data.cues.corpus import SOUND, TEST_FONT, source_hash
@@ -172,11 +172,6 @@ def feelings(engine: Any, features: Array) -> Array:
     return out
 
 
-def played_again(rows: Array) -> Array:
-    """The second half of a take in which a piece is played twice."""
-    return rows[len(rows) // 2 :]
-
-
 def spearman(one: Sequence[float], other: Sequence[float]) -> float:
     """Rank correlation; 0 where one of the two never changes."""
     ranks = [np.argsort(np.argsort(values)).astype(float) for values in (one, other)]
@@ -203,7 +198,8 @@ def judged(engine: Any, recordings: dict[Variant, Array]) -> dict[str, list[dict
             continue
         arousal, valence = ([float(mine["tempo", factor][k]) for factor in TEMPI] for k in (1, 0))
         out["tempo"].append({"piece": index, "arousal": arousal, "valence": valence, "rank": spearman(TEMPI, arousal)})
-        spans = [float(np.nanmean(part[SPAN_ROWS:, 1])) for part in np.array_split(played_again(said[Variant(index, "level")]), len(LEVELS_DB))]
+        take = said[Variant(index, "level")][:, 1]
+        spans = [float(np.nanmean(take[rows])) for rows in spans_of(len(take), len(LEVELS_DB))]
         out["level"].append({"piece": index, "arousal": spans, "rank": spearman(LEVELS_DB, spans)})
         base = mine["gain", 0.0]
         out["gain"].append({"piece": index, "moved": float(max(np.abs(mine["gain", gain] - base).max() for gain in GAINS_DB))})

@@ -141,7 +141,7 @@ def fitted(**changes):
     """A recognizer on its way, with one piece to learn an order from and one to judge it by."""
     pieces = pieces_of("emotionrecognizer", material.feelings(sizes={"train": 8, "validation": 1, "test": 1})["train"])
     settings = material.settings("emotionrecognizer", **({"epochs": 1, "contrast_every": 1, "learning_rate": 0.003} | changes))
-    there = [Contrast.of(kept(rows=260, split=split, major=split == "train")) for split in ("train", "validation")]
+    there = [Contrast.of(kept(rows=280, split=split, major=split == "train")) for split in ("train", "validation")]
     return Fit(settings, pieces, pieces, Scale.of("emotionrecognizer", pieces), contrasts=there)
 
 
