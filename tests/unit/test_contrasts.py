@@ -80,6 +80,13 @@ def test_keys_gains_and_tempi_that_move_a_valence_cost():
         assert contrast.cost(one, moved, levels)[kind] > 0, kind
 
 
+def test_levels_are_read_where_they_are_played():
+    """In the second half only, two seconds after each begins, and not while the piece dies away."""
+    spans = contrast.spans_of(1240, 5)
+    assert [(int(span[0]), int(span[-1])) for span in spans] == [(620 + 120 * k + contrast.SPAN_ROWS, 739 + 120 * k) for k in range(5)]
+    assert spans[-1][-1] == 1240 - contrast.TAIL_ROWS - 1
+
+
 def test_rows_that_nobody_hears_are_not_read():
     """Silent rows are left out of takes and of means, as the engine leaves them out."""
     piece = kept()
