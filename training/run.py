@@ -173,7 +173,7 @@ def read_run(folder: Path) -> dict[str, Any]:
 def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, world: int) -> Outcome:
     folder, sets = order.output / net, teaching(net, order.sets)
     ears.say(f"{net}: reading {', '.join(sets) or 'nothing'}")
-    error, instead = (None, {}) if net == EMOTION else recognized(order, net, sets)
+    error, instead = (None, {}) if net == EMOTION else recognized(net, sets, order.output)
     with executor(order.scheduler, MANY) as workers, ears.progress(f"{net}: reading", 0) as advance:
         shown, counts, corrupt = collect(net, sets or order.sets, cache=order.cache, advance=advance, executor=workers, instead=instead, most=QUICK_ITEMS if order.quick else None)
     pieces = {split: pieces_of(net, shown[split]) for split in SPLITS}
@@ -377,14 +377,14 @@ def test_vectors(layers: list[torch.nn.Module], piece: Piece, net: str) -> tuple
         return given, run(layers, torch.from_numpy(given)[None])[0][0].numpy()
 
 
-def recognized(order: Order, net: str, sets: Mapping[str, Path | str]) -> tuple[np.ndarray | None, dict[str, Callable[..., Any]]]:
+def recognized(net: str, sets: Mapping[str, Path | str], folder: Path) -> tuple[np.ndarray | None, dict[str, Callable[..., Any]]]:
     """How the nets behind the recognizer learn of moods: (its errors, who shows a set with its answers).
 
-    The recognizer is this run's, else the one that is installed, if its file tells its errors: one that was distilled does
-    not.  Of ``cues`` it answers the very clips, and stays as it is; sets of scores have no sound, so there its errors
+    The recognizer is the one in this folder, else the one that is installed, if its file tells its errors: one that was
+    distilled does not.  Of ``cues`` it answers the very clips, and stays as it is; sets of scores have no sound, so there its errors
     (64,), NaN for an index that it does not know, are drawn.
     """
-    own = order.output / EMOTION / "model.json"
+    own = folder / EMOTION / "model.json"
     path = own if own.exists() else search_path().find(EMOTION)
     if path is None:
         return None, {}

@@ -94,6 +94,24 @@ def test_the_page_has_every_number(tmp_path):
     assert json.loads((tmp_path / "evaluation.json").read_text()) == json.loads(json.dumps(found))
 
 
+def test_nets_behind_the_recognizer_are_judged_on_its_answers(tmp_path, monkeypatch):
+    """As in training: groove asked with labels for moods once looked worse than its baseline, and was better on what it hears."""
+    shown = {}
+
+    def collect(net, sets, *, cache, instead):
+        shown[net] = instead
+        return {"train": [], "validation": [], "test": []}, {}, ()
+
+    monkeypatch.setattr(evaluate, "collect", collect)
+    monkeypatch.setattr(evaluate, "recognized", lambda net, sets, folder: (None, {"cues": (net, dict(sets), folder)}))
+    monkeypatch.setattr(evaluate, "report", lambda *given: {})
+    monkeypatch.setattr(evaluate.Scale, "of", lambda net, told: None)
+    asked = evaluate.Asked(tmp_path, {"cues": "there"}, (), 0, 100, "kelly train evaluate")
+    for net in ("emotionrecognizer", "groovepredictor"):
+        assert evaluate.held_out(net, None, asked.sets, asked) == {}
+    assert shown == {"emotionrecognizer": {}, "groovepredictor": {"cues": ("groovepredictor", {"cues": "there"}, tmp_path)}}
+
+
 @pytest.mark.parametrize(("words", "said"), [(["--models", "nowhere"], "holds none of the five"), (["--nets", "melody"], "did you mean 'melodytransformer'")])
 def test_what_cannot_be_evaluated_is_refused(tmp_path, capsys, words, said):
     """Before anything is read."""
