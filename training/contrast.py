@@ -31,7 +31,7 @@ GAIN = 0.03  # of each, that a gain may move it
 PER_OCTAVE = 0.3  # of arousal, for a tempo twice as fast
 PER_DB = 0.018  # of arousal
 UNIT = 0.1  # a gap of this size costs 1
-WEIGHTS = {"mode": 1.5, "key": 2.0, "gain": 2.0, "tempo": 1.5, "level": 1.5}  # with 3 for the mode more pairs are told apart, and R2 of valence falls below .48
+WEIGHTS = {"mode": 3.0, "key": 4.0, "gain": 2.0, "tempo": 1.5, "level": 5.0}  # levels follow each other within one take, and what was heard before weighs most there
 
 
 @dataclass(frozen=True, slots=True)
