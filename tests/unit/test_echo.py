@@ -79,3 +79,13 @@ def test_one_soft_beat_is_not_the_end():
     echo = Echo(RATE)
     for beat in range(64):
         assert play(echo, 1, peak_db=-28 if beat % 4 == 3 else -18, onsets={0, 7}, strikes={0, 7}, first=beat) == []
+
+
+def test_a_band_that_plays_almost_as_loud_as_the_player_is_recognised_by_the_drop():
+    """Peaks as measured where the band marks every beat, 12 dB under the song: .8 dB below its softest beat, 5.4 below its last."""
+    echo = Echo(RATE)
+    for beat, peak_db in enumerate((-17.6, -20.7, -16.7, -18.7, -16.3, -17.0, -16.0, -16.1)):
+        assert play(echo, 1, peak_db=peak_db, onsets={0, 7}, strikes={0, 7}, first=beat) == []
+    alone = [tick for beat, peak_db in enumerate((-21.5, -23.4, -27.5)) for tick in play(echo, 1, peak_db=peak_db, onsets={0, 7}, strikes={0, 7}, first=8 + beat)]
+    assert alone
+    assert alone[0] == 10 * BEAT
