@@ -79,7 +79,7 @@ class Echo:
         elif len(self._peaks) >= FEWEST_BEATS and not self._foreign and self._peak < self._limit_db():
             self._quiet_onsets += self._onsets
             self._quiet_beats += self._onsets > 0
-            self._quiet_peaks.append(self._peak)
+            self._quiet_peaks += [self._peak] * (self._onsets > 0)
             self._own_db = max(self._own_db, self._peak)
             self.alone, self._mark_db = self._quiet_onsets >= FEWEST_ONSETS and self._quiet_beats >= OWN_BEATS, self._own_db
         else:
@@ -105,5 +105,6 @@ class Echo:
         self._forget_quiet()
 
     def _forget_quiet(self) -> None:
-        self._quiet_onsets, self._quiet_beats, self._own_db = 0, 0, FLOOR_DB
+        self._quiet_onsets = self._quiet_beats = 0
+        self._own_db: float = FLOOR_DB
         self._quiet_peaks: list[float] = []

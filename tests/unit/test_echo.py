@@ -89,3 +89,12 @@ def test_a_band_that_plays_almost_as_loud_as_the_player_is_recognised_by_the_dro
     alone = [tick for beat, peak_db in enumerate((-21.5, -23.4, -27.5)) for tick in play(echo, 1, peak_db=peak_db, onsets={0, 7}, strikes={0, 7}, first=8 + beat)]
     assert alone
     assert alone[0] == 10 * BEAT
+
+
+def test_a_silence_is_not_remembered_as_the_players_level():
+    """A player who rests for eight beats and comes back is told from kelly's own sound as before."""
+    echo = Echo(RATE)
+    play(echo, 8, peak_db=-18, onsets={0, 7}, strikes={0})
+    assert play(echo, 8, peak_db=-90, onsets=set(), strikes=set(), first=8) == []
+    assert play(echo, 2, peak_db=-18, onsets={0, 7}, strikes={0}, first=16) == []
+    assert play(echo, 4, peak_db=-30, onsets={0}, strikes={0}, first=18)
