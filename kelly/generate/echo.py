@@ -41,7 +41,7 @@ class Echo:
         self._peaks: deque[float] = deque(maxlen=BEATS)
         self._peak, self._onsets, self._foreign = FLOOR_DB, 0, 0
         self._beat = -1
-        self._mark_db = FLOOR_DB
+        self._own_db = self._mark_db = FLOOR_DB
         self._forget_quiet()
 
     def struck(self, frames: Iterable[int]) -> None:
@@ -106,5 +106,5 @@ class Echo:
 
     def _forget_quiet(self) -> None:
         self._quiet_onsets = self._quiet_beats = 0
-        self._own_db: float = FLOOR_DB
+        self._own_db = FLOOR_DB
         self._quiet_peaks: list[float] = []
