@@ -23,6 +23,7 @@ from kelly.audio.devices import AudioInput, audio_inputs, default_input, find_in
 from kelly.audio.jack import JackSource
 from kelly.audio.tone import PlayedFile
 from kelly.errors import AudioDeviceError, AudioFileError
+from kelly.joining import join
 
 DEMO = Path(__file__).with_name("demo.ogg")
 TAIL_S = 6.0
@@ -104,7 +105,7 @@ class FileSource:
         self.capture.hush()
         self.capture.stop()
         if self._thread.ident is not None:
-            self._thread.join(CLOSE_S)
+            join(self._thread, CLOSE_S)
         else:
             self._file.close()
 

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from kelly._rt.stream.capture import Capture
 from kelly.audio.tone import CONTROL, NOTES_OFF, RATE_HZ, Tones
+from kelly.joining import join
 from kelly.midi.listener import Listener, open_listener
 
 PERIOD_S = 0.005
@@ -86,8 +87,7 @@ class KeyboardSource:
 
     def _end(self) -> None:
         self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(CLOSE_S)
+        join(self._thread, CLOSE_S)
         if not self._closed:
             self._closed = True
             self._keys.close()

@@ -29,6 +29,7 @@ from kelly._rt.layout import SCHEMA, dtype
 from kelly.config import DEFAULT_CHANNELS
 from kelly.controls import CONTROLS
 from kelly.errors import DeviceError
+from kelly.joining import join
 
 PUBLISH_S, IDLE_S = 0.1, 0.5
 WATCHED_S = 2.0  # so long after its last sign a viewer is taken to look
@@ -129,8 +130,7 @@ class Mailbox:
         """Say that it is over, and take the page away.  Idempotent."""
         self._closing.set()
         if self._page is not None:
-            if self._thread.ident is not None:
-                self._thread.join(1.0)
+            join(self._thread, 1.0)
             self._page.head["ended"] = 1
             self._page.path.unlink(missing_ok=True)
 

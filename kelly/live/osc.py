@@ -17,6 +17,7 @@ from typing import Any
 
 from kelly._rt.contract import EMBEDDING
 from kelly.errors import ConfigError
+from kelly.joining import join
 from kelly.music.chord import Chord
 from kelly.music.emotion import Mood
 from kelly.music.scale import Key
@@ -99,8 +100,7 @@ class OscSender:
     def close(self) -> None:
         """Idempotent."""
         self._closing.set()
-        if self._thread.ident is not None:
-            self._thread.join(1.0)
+        join(self._thread, 1.0)
         self._socket.close()
 
     def _run(self) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kelly.audio.sources import Source
 from kelly.errors import ConfigError
+from kelly.joining import join
 from kelly.live.keep import keep
 from kelly.live.mailbox import LEVELS
 from kelly.live.steering import Steering
@@ -90,8 +91,7 @@ class Pedalboard:
     def close(self) -> None:
         """Listen no more; idempotent."""
         self._closing.set()
-        if self._thread.ident is not None:
-            self._thread.join(1.0)
+        join(self._thread, 1.0)
         self.listener.close()
 
     def _run(self) -> None:

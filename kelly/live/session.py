@@ -25,6 +25,7 @@ from kelly.errors import BackendUnavailableError, ConfigError, TakeError
 from kelly.generate.conductor import Conductor
 from kelly.generate.settings import ConductorSettings
 from kelly.generate.why import Reason
+from kelly.joining import join
 from kelly.live.chain import Chain
 from kelly.live.commands import Commands
 from kelly.live.conducting import Conducting
@@ -240,8 +241,7 @@ class Session(Steering):
         if self.osc is not None:
             self.osc.close()
         self._watch.close()
-        if self._watching.ident is not None:
-            self._watching.join(JOIN_S)
+        join(self._watching, JOIN_S)
         if self.pedals is not None:
             self.pedals.close()
         started = self._threads[0].ident is not None
@@ -251,16 +251,15 @@ class Session(Steering):
         self.source.capture.stop()
         self._stopping.set()
         self._performer.stop()
-        if started:
-            worker, conductor, performer, sink = self._threads
-            performer.join(JOIN_S)
-            sink.join(JOIN_S)
+        worker, conductor, performer, sink = self._threads
+        join(performer, JOIN_S)
+        join(sink, JOIN_S)
         self.source.stop()
         if started:
             if isinstance(self.sink, RtMidiSink):
                 time.sleep(DRAIN_S)
-            worker.join(JOIN_S)
-            conductor.join(JOIN_S)
+            join(worker, JOIN_S)
+            join(conductor, JOIN_S)
             sys.setswitchinterval(self._switch_interval_s)
         self._ended.set()
         try:

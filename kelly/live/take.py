@@ -36,6 +36,7 @@ from kelly.audio.wav import WavWriter
 from kelly.config import AudioConfig, Config, OscConfig, RecordConfig, to_toml
 from kelly.errors import MidiFileError, TakeError
 from kelly.generate.why import Reason
+from kelly.joining import join
 from kelly.live.commands import HEAD, command_row, silence_row
 from kelly.midi.sink import Events, Score
 from kelly.midi.sinks import released
@@ -137,8 +138,7 @@ class Recorder:
         if self._closing.is_set():
             return
         self._closing.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        join(self._thread)
         self._flush(last=True)
         self._wav.close()
         for log in self._logs.values():

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from kelly._rt.contract import NET_NAMES, NETS
 from kelly._rt.layout import SOURCES
 from kelly.errors import BackendUnavailableError
+from kelly.joining import join
 from kelly.nets.processor import NEUTRAL_DYNAMICS, NEUTRAL_HARMONY, NEUTRAL_MELODY, InferenceResult, MultiModelProcessor
 
 try:
@@ -81,8 +82,7 @@ class AsyncPipeline:
         """Stop the thread; rows not yet answered are dropped, answers can still be fetched.  Idempotent."""
         self._closed = True
         self._loop.stop()
-        if self._thread.ident is not None:
-            self._thread.join(CLOSE_S)
+        join(self._thread, CLOSE_S)
 
     def submit_features(self, features: ArrayLike) -> bool:
         """Hand in one feature row; never blocks.

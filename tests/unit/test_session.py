@@ -193,6 +193,28 @@ def test_closing_releases_every_note_joins_every_thread_and_may_be_repeated(play
     until(lambda: not [t for t in threading.enumerate() if t.name.startswith("kelly-")])
 
 
+@pytest.mark.parametrize("begun", range(5))
+def test_a_signal_between_the_threads_starts_is_no_fault(monkeypatch, tmp_path, begun):
+    """However many have begun: close() leaves none of them, and no file."""
+    start, left = threading.Thread.start, iter([True] * begun)
+
+    def interrupted(thread):
+        if next(left, False):
+            return start(thread)
+        raise KeyboardInterrupt
+
+    source = FileSource(DEMO, realtime=False)
+    session = Session(config(midi_out=f"file:{tmp_path / 'never.mid'}"), source=source, sink=MemorySink(), realtime=False)
+    before = set(threading.enumerate())
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            session.start()
+    session.close(save=False)
+    until(lambda: set(threading.enumerate()) <= before)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_fault_inside_releases_every_note_and_is_told(playing, monkeypatch, reliability):
     session, sink = playing
 
