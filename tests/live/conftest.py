@@ -54,6 +54,10 @@ class Server:
         self.rate = rate or self.rate
         return self._start()
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait(5)
+
     def stop(self):
         if self.process.poll() == -signal.SIGKILL:
             # JACK has room for eight servers, and a killed one keeps its place until one of its name ends in order.
@@ -63,15 +67,7 @@ class Server:
             try:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(5)
-        if self.process.returncode == -signal.SIGKILL:  # its place in JACK's table of eight servers is freed by a namesake only
-            with subprocess.Popen(
-                ["jackd", "-r", "--port-max", "16", "-n", self.name, "-d", "dummy"], env=self.env,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            ) as namesake:  # fmt: skip
-                time.sleep(0.5)
-                namesake.terminate()
+                self.kill()
         for left in Path("/dev/shm").glob(f"jack*_{self.name}_*"):  # what a killed server could not take away
             left.unlink(missing_ok=True)
 

@@ -92,8 +92,7 @@ def test_portaudio_whose_jack_server_died_hangs_nobody(doomed, stage, kelly_proc
     playing = Playing(kelly_process, doomed, "--patience", "2", program=Path(__file__).with_name("through_portaudio.py"))
     playing.hear(1)
     began = time.monotonic()
-    doomed.process.kill()
-    doomed.process.wait(5)
+    doomed.kill()
     seen_s = playing.told.when("the device is gone; waiting for it", PATIENCE_S) - began
     restart(doomed)
     stage(wav, doomed)
