@@ -1,6 +1,7 @@
 """Pairs of recordings that differ in one thing: what the recognizer should follow, and what it should not.
 
-Pieces are composed for this with a seed of their own, played by the programs and the soundfont of no other clip.
+Pieces are composed for this with a seed of their own.  Those of ``TEST`` are played by the programs and the soundfont of no
+clip that anybody learns from, and judge; those of ``VALIDATION``, by training's soundfont, are what a net is chosen by.
 Rendered features lie in the cache under the hashes of composer and front end; another recognizer hears the same.
 """
 
@@ -22,7 +23,7 @@ from kelly.errors import DataError
 from training.contrast import SETTLED_ROWS, spans_of
 from training.data.cues import contrasts, render
 from training.data.cues.composer import Piece, compose
-from training.data.cues.corpus import SOUND, TEST_FONT, source_hash
+from training.data.cues.corpus import SOUND, TEST_FONT, TRAINING_FONTS, source_hash
 from training.data.cues.counterfactual import counterfactual
 from training.data.cues.plan import draw
 from training.data.examine import spread
@@ -31,7 +32,6 @@ from training.sequences import heard_rows
 
 Array = NDArray[np.float32]
 
-SEED = 7919  # no corpus is drawn from it
 TEMPI = (0.75, 0.87, 1.0, 1.15, 1.33)
 LEVELS_DB = (0.0, 12.0, -12.0, 6.0, -6.0)  # of five spans of a piece that was heard as it is before, in one take
 GAINS_DB = (-12.0, 12.0)
@@ -39,6 +39,24 @@ FITS_S = 36.0  # that a piece may last when it is slowest
 KEYS = tuple(range(-5, 7))
 ROUNDING = 1e-9  # of a rank correlation of exactly .8
 AFFECT = ("valence", "arousal", "tension")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where pieces come from.
+
+    seed   that no corpus and no contrasts are drawn from
+    split  whose programs play them
+    font   a soundfont
+    """
+
+    seed: int
+    split: str
+    font: Path
+
+
+TEST, VALIDATION = Source(7919, "test", TEST_FONT), Source(15_485_863, "validation", TRAINING_FONTS[0])
+SOURCES = {source.split: source for source in (TEST, VALIDATION)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,44 +78,41 @@ class Variant:
         return f"{self.index}-{'again' if self.kind == 'level' else self.kind}-{self.value}"
 
 
-def variants_of(n: int) -> list[Variant]:
-    """Modes of n pieces, tempi, levels and gains of half of them, keys of a quarter."""
-    found = suitable(n)
-    out = []
-    for k, index in enumerate(found):
-        out += [Variant(index, "mode", mode) for mode in ("major", "minor")]
-        if k < -(-n // 2):
-            out += [Variant(index, "tempo", factor) for factor in TEMPI]
-            out += [Variant(index, "level")]
-            out += [Variant(index, "gain", gain) for gain in (0.0, *GAINS_DB)]
-        if k < -(-n // 4):
-            out += [Variant(index, "key", key) for key in KEYS]
-    return out
+def variants_of(n: int, source: Source = TEST) -> list[Variant]:
+    """n pieces in two modes, at five tempi, at five levels, with three gains and in twelve keys."""
+    return [variant for index in suitable(n, source) for variant in variants(index)]
 
 
-def suitable(n: int) -> list[int]:
-    """The first n test pieces, by index, of one key, one mode, one texture and one level, whose other mode has other notes."""
-    source = contrasts.pieces(SEED, ("test",), TEMPI[0] * FITS_S)
-    return [next(source).plan.index for _ in range(n)]
+def variants(index: int) -> list[Variant]:
+    """All recordings of a piece."""
+    kinds: dict[str, Sequence[Any]] = {"mode": ("major", "minor"), "tempo": TEMPI, "level": (None,), "gain": (0.0, *GAINS_DB), "key": KEYS}
+    return [Variant(index, kind, value) for kind, values in kinds.items() for value in values]
+
+
+def suitable(n: int, source: Source = TEST) -> list[int]:
+    """The first n pieces, by index, of one key, one mode, one texture and one level, whose other mode has other notes."""
+    pieces = contrasts.pieces(source.seed, (source.split,), TEMPI[0] * FITS_S)
+    return [next(pieces).plan.index for _ in range(n)]
 
 
 @lru_cache(maxsize=4)
-def composed(index: int) -> Piece:
-    """A test piece as it is."""
-    return compose(contrasts.flat(draw(SEED, index)))
+def composed(index: int, seed: int = TEST.seed) -> Piece:
+    """A piece as it is."""
+    return compose(contrasts.flat(draw(seed, index)))
 
 
-def hear(work: tuple[int, tuple[Variant, ...], str, str]) -> tuple[dict[Variant, str], str]:
+def hear(work: tuple[int, int, tuple[Variant, ...], str, str]) -> tuple[dict[Variant, str], str]:
     """All variants of a piece, in one run of the synthesizer: where their features lie, or {} and why not."""
-    _, variants, folder, font = work
+    index, seed, variants, folder, font = work
+    piece = composed(index, seed)
     own = {variant: Variant(variant.index, "tempo", 1.0) if variant.plain else variant for variant in variants}
     places = {same: Path(folder) / f"{same.name}.npy" for same in own.values()}
     missing = [same for same, place in places.items() if not place.exists()]
     try:
         if missing:
-            pieces = {slot: changed(same) for slot, same in enumerate(missing)}
+            pieces = {slot: changed(piece, same) for slot, same in enumerate(missing)}
             if any(same.kind == "level" for same in missing):
-                pieces[len(missing)] = composed(variants[0].index)
+                pieces[len(missing)] = piece
             sounds = render.render_all(pieces, Path(font))
             for slot, same in enumerate(missing):
                 if same.kind == "level":  # once as it is, so that mezzo-forte is known
@@ -109,9 +124,8 @@ def hear(work: tuple[int, tuple[Variant, ...], str, str]) -> tuple[dict[Variant,
         return {}, str(error)
 
 
-def changed(variant: Variant) -> Any:
+def changed(piece: Piece, variant: Variant) -> Piece:
     """The piece with one thing changed."""
-    piece = composed(variant.index)
     if variant.kind == "mode":
         return counterfactual(piece, mode=variant.value)
     if variant.kind == "tempo":
@@ -123,18 +137,20 @@ def changed(variant: Variant) -> Any:
     return piece
 
 
-def heard(variants: Sequence[Variant], cache: Path | None = None, font: Path = TEST_FONT, advance: Callable[[int], object] = lambda n: None, executor: Executor | None = None) -> dict[Variant, Array]:
+def heard(
+    variants: Sequence[Variant], cache: Path | None = None, source: Source = TEST, advance: Callable[[int], object] = lambda n: None, executor: Executor | None = None
+) -> dict[Variant, Array]:
     """Features of every variant, rendered in parallel and kept.
 
     raises  DataError when FluidSynth or the soundfont is missing
     """
-    source = source_hash((*SOUND, "contrasts.py"))
-    folder = (cache or cache_folder()) / "counterfactuals" / f"{source}-{feature_hash()}-{font.stem}"
+    made = source_hash((*SOUND, "contrasts.py"))
+    folder = (cache or cache_folder()) / "counterfactuals" / f"{made}-{feature_hash()}-{source.font.stem}"
     mine: dict[int, list[Variant]] = {}
     for variant in variants:
         mine.setdefault(variant.index, []).append(variant)
     out = {}
-    for places, reason in spread(hear, [(index, tuple(group), str(folder), str(font)) for index, group in mine.items()], executor):
+    for places, reason in spread(hear, [(index, source.seed, tuple(group), str(folder), str(source.font)) for index, group in mine.items()], executor):
         if reason:
             raise DataError(reason)
         advance(len(places))
@@ -194,8 +210,6 @@ def judged(engine: Any, recordings: dict[Variant, Array]) -> dict[str, list[dict
     for index in pieces:
         mine = {(variant.kind, variant.value): value for variant, value in mean.items() if variant.index == index}
         out["mode"].append({"piece": index, "major": float(mine["mode", "major"][0]), "minor": float(mine["mode", "minor"][0])})
-        if ("tempo", 1.0) not in mine:
-            continue
         arousal, valence = ([float(mine["tempo", factor][k]) for factor in TEMPI] for k in (1, 0))
         out["tempo"].append({"piece": index, "arousal": arousal, "valence": valence, "rank": spearman(TEMPI, arousal)})
         take = said[Variant(index, "level")][:, 1]
@@ -203,9 +217,8 @@ def judged(engine: Any, recordings: dict[Variant, Array]) -> dict[str, list[dict
         out["level"].append({"piece": index, "arousal": spans, "rank": spearman(LEVELS_DB, spans)})
         base = mine["gain", 0.0]
         out["gain"].append({"piece": index, "moved": float(max(np.abs(mine["gain", gain] - base).max() for gain in GAINS_DB))})
-        if ("key", 0) in mine:
-            values = [float(mine["key", key][0]) for key in KEYS]
-            out["key"].append({"piece": index, "valence": values, "moved": float(max(abs(value - mine["key", 0][0]) for value in values))})
+        values = [float(mine["key", key][0]) for key in KEYS]
+        out["key"].append({"piece": index, "valence": values, "moved": float(max(abs(value - mine["key", 0][0]) for value in values))})
     return out
 
 

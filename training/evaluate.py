@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ class Asked:
     pieces     of counterfactuals; 0 leaves them out
     resamples  of the bootstrap
     command    as it was typed
+    split      whose pieces judge: ``test``, or ``validation`` to choose by
     """
 
     models: Path
@@ -50,6 +52,7 @@ class Asked:
     resamples: int
     command: str
     cache: Path | None = None
+    split: str = "test"
 
 
 def evaluate(asked: Asked, output: Path, say: Callable[[str], object] = lambda text: None) -> dict[str, Any]:
@@ -57,18 +60,19 @@ def evaluate(asked: Asked, output: Path, say: Callable[[str], object] = lambda t
 
     raises  ModelError for a net that is missing or broken, DataError for a set that is
     """
-    found: dict[str, Any] = {"command": asked.command, "models": {}, "held_out": {}, "counterfactuals": {}}
+    found: dict[str, Any] = {"command": asked.command, "split": asked.split, "models": {}, "held_out": {}, "counterfactuals": {}}
     for net in asked.nets:
         path = asked.models / net / "model.json"
         engine, metadata = load_network(path), read_model(path).metadata
         found["models"][net] = {"taught_by": metadata.get("taught_by", metadata.get("data", "not said")), "sha256": digest(path)}
         sets = {name: place for name, place in asked.sets.items() if name in TEACHERS.get(net, {})}
         if sets:
-            say(f"{net}: held-out pieces of {', '.join(sets)}")
+            say(f"{net}: {'held-out' if asked.split == 'test' else asked.split} pieces of {', '.join(sets)}")
             found["held_out"][net] = held_out(net, engine, sets, asked) | {"sets": sorted(sets)}
         if net == EMOTION and asked.pieces:
             say(f"{net}: counterfactuals of {asked.pieces} pieces")
-            recordings = counterfactuals.heard(counterfactuals.variants_of(asked.pieces), asked.cache)
+            source = counterfactuals.SOURCES[asked.split]
+            recordings = counterfactuals.heard(counterfactuals.variants_of(asked.pieces, source), asked.cache, source)
             found["counterfactuals"] = {"pieces": asked.pieces} | {
                 who: (cases := counterfactuals.judged(judge, recordings)) | {"gates": gates(cases)} for who, judge in (("net", engine), ("rule", Rule(EMOTION)), ("front end", counterfactuals.FrontEnd()))
             }
@@ -80,18 +84,30 @@ def held_out(net: str, engine: Any, sets: Mapping[str, Path | str], asked: Asked
     """The figures of one net on pieces that it never saw, beside baselines that were fitted on the pieces of training."""
     instead = {} if net == EMOTION else recognized(net, sets, asked.models)[1]  # moods as the recognizer tells them, as in training
     shown, _, _ = collect(net, sets, cache=asked.cache, instead=instead)
-    told, choosing, held = (pieces_of(net, shown[split]) for split in SPLITS)
+    told, choosing, held = (pieces_of(net, shown[split]) for split in (*SPLITS[:2], asked.split))
     return report(net, engine, told, choosing, held, Scale.of(net, told), asked.resamples)
 
 
 def gates(cases: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row per gate: how many pieces pass, and whether that is enough."""
+    """One row per gate: the share of pieces that pass, with its 95 % interval, and whether that is enough."""
     rows = []
     for gate in counterfactuals.GATES:
         passed = gate.share(dict(cases))
         share = float(np.mean(passed)) if passed else 0.0
-        rows.append({"what": gate.name, "asked": gate.asked, "pieces": len(passed), "share": share, "least": gate.least, "pass": bool(passed) and share >= gate.least})
+        rows.append({"what": gate.name, "asked": gate.asked, "pieces": len(passed), "share": share, "interval": interval(sum(passed), len(passed)), "least": gate.least, "pass": bool(passed) and share >= gate.least})
     return rows
+
+
+def interval(passed: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share.
+
+    source  Wilson 1927, doi 10.1080/01621459.1927.10502953
+    """
+    if not n:
+        return 0.0, 1.0
+    share, z = passed / n, 1.96
+    middle, half = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
 def digest(path: Path) -> str:
@@ -115,11 +131,12 @@ def write(found: Mapping[str, Any], output: Path) -> None:
 
 def page(found: Mapping[str, Any]) -> str:
     """Markdown."""
-    lines = ["# Evaluation", "", "What the nets can do, on music that they never heard. Made by", "", "```", found["command"], "```", ""]
+    heard = "music that they never heard" if found["split"] == "test" else "the music that they are chosen by: a better look is at pieces of the split test"
+    lines = ["# Evaluation", "", f"What the nets can do, on {heard}. Made by", "", "```", found["command"], "```", ""]
     lines += ["| net | taught by | file |", "|---|---|---|"]
     lines += [f"| {net} | {_words(about['taught_by'])} | `{about['sha256']}` |" for net, about in found["models"].items()]
     if found["counterfactuals"]:
-        lines += ["", *_changes(found["counterfactuals"])]
+        lines += ["", *_changes(found["counterfactuals"], found["split"])]
     for net in NET_NAMES:
         if net in found["held_out"]:
             lines += ["", *_figures(net, found["held_out"][net])]
@@ -130,17 +147,19 @@ def _words(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple | dict) else str(value)
 
 
-def _changes(found: Mapping[str, Any]) -> list[str]:
+def _changes(found: Mapping[str, Any], split: str) -> list[str]:
+    players = "instruments and a soundfont that no training clip has" if split == "test" else "training's own soundfont"
     lines = [
         "## One thing changed", "",
-        f"{found['pieces']} pieces that a program composed for this, played by instruments and a soundfont that no training clip has; each again with one thing",
+        f"{found['pieces']} pieces that a program composed for this, played by {players}; each again with one thing",
         "changed. Their notes fit their own key better than any of the other mode, in major and in minor: else there would be nothing to hear.",
-        "Tempi, levels and gains are of every second piece, keys of every fourth. The last column repeats what the net's inputs say outright:",
-        "the mode that the key finder hears as valence, notes per second and level as arousal. Where that fails, the net has little to go by.", "",
+        "Behind each share its 95 % interval. The last column repeats what the net's inputs say outright: the mode that the key finder hears",
+        "as valence, notes per second and level as arousal. Where that fails, the net has little to go by.", "",
         "| what | asked of a piece | net: pieces | needed | | rule: pieces | inputs: pieces |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for net, rule, inputs in zip(found["net"]["gates"], found["rule"]["gates"], found["front end"]["gates"], strict=True):
-        shares = f"{net['share']:.0%} of {net['pieces']} | {net['least']:.0%} | {'pass' if net['pass'] else '**fail**'} | {rule['share']:.0%} | {inputs['share']:.0%}"
+        low, high = net["interval"]
+        shares = f"{net['share']:.0%} [{low:.0%}, {high:.0%}] | {net['least']:.0%} | {'pass' if net['pass'] else '**fail**'} | {rule['share']:.0%} | {inputs['share']:.0%}"
         lines.append(f"| {net['what']} | {net['asked']} | {shares} |")
     return [*lines, "", "![What moves the recognizer](counterfactuals.png)"]
 

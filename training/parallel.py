@@ -12,6 +12,11 @@ import torch
 from torch import Tensor
 
 
+def first() -> bool:
+    """Whether this process is the one that tells what happens: the only one, or the first of several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) < 2 or os.environ.get("RANK", "0") == "0"
+
+
 def start(device: str) -> tuple[int, int]:
     """Join the others; (rank, how many there are)."""
     world = int(os.environ.get("WORLD_SIZE", "1"))

@@ -24,12 +24,13 @@ from kelly.errors import ConfigError
 @click.option("--datasets", metavar="A,B", default="", help="Sets with held-out pieces, by name or NAME=PATH; none: counterfactuals alone.")
 @click.option("--datasets-dir", metavar="DIR", default="", help="Where sets lie under their published folder names; default KELLY_DATASETS, or ./datasets.")
 @click.option("--use-synthetic", is_flag=True, help="The same as --datasets cues.")
-@click.option("--pieces", metavar="N", type=click.IntRange(0), default=24, show_default=True, help="Pieces that are changed in one thing; 0: none.")
+@click.option("--pieces", metavar="N", type=click.IntRange(0), default=48, show_default=True, help="Pieces that are changed in one thing; 0: none.")
+@click.option("--split", type=click.Choice(("test", "validation")), default="test", show_default=True, help="Whose pieces: test to judge, validation to choose among runs.")
 @click.option("--resamples", metavar="N", type=click.IntRange(100), default=1000, show_default=True, help="Of the pieces, for the intervals.")
 @click.option("--cache", metavar="FOLDER", default="", help="Where features are kept; default: KELLY_CACHE, or the user's cache.")
 @click.option("-o", "--output", metavar="DIR", default="evaluation", show_default=True, help="The report's folder.")
 @options(JSON, VOICE)
-def command(models: str, nets: str, pieces: int, resamples: int, cache: str, output: str, **flags: Any) -> int:
+def command(models: str, nets: str, pieces: int, split: str, resamples: int, cache: str, output: str, **flags: Any) -> int:
     """Hold the nets against their baselines, and change one thing at a time.
 
     Writes README.md with tables, pictures and evaluation.json. The same piece in major and minor, at five tempi, five
@@ -44,14 +45,14 @@ def command(models: str, nets: str, pieces: int, resamples: int, cache: str, out
         raise ConfigError(f"--models {models}: holds none of the five nets, such as {NET_NAMES[0]}/model.json")
     evaluation = training("evaluate")
     typed = shlex.join(["kelly", *sys.argv[1:]])
-    asked = evaluation.Asked(folder, places(flags, voice), names, pieces, resamples, typed, Path(cache) if cache else None)
+    asked = evaluation.Asked(folder, places(flags, voice), names, pieces, resamples, typed, Path(cache) if cache else None, split)
     found = evaluation.evaluate(asked, Path(output), voice.narrate)
     if voice.json:
         voice.report(evaluation.SCHEMA, {"written": output, **found})
         return 0
     if found["counterfactuals"]:
-        rows = [(row["what"], row["asked"], f"{row['share']:.0%} of {row['pieces']}", f"{row['least']:.0%}", "pass" if row["pass"] else "FAIL") for row in found["counterfactuals"]["net"]["gates"]]
-        voice.data(table(("one thing changed", "asked of a piece", "pieces", "needed", ""), rows))
+        rows = [(row["what"], row["asked"], f"{row['share']:.0%} of {row['pieces']}", f"{row['interval'][0]:.0%} to {row['interval'][1]:.0%}", f"{row['least']:.0%}", "pass" if row["pass"] else "FAIL") for row in found["counterfactuals"]["net"]["gates"]]
+        voice.data(table(("one thing changed", "asked of a piece", "pieces", "95 %", "needed", ""), rows))
     for net, figures in found["held_out"].items():
         voice.data(f"{net}: {figures['verdict']}")
     voice.narrate(f"written: {Path(output) / 'README.md'}")

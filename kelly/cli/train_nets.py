@@ -64,8 +64,8 @@ def command(nets: list[str], **flags: Any) -> int:
     Every figure stands beside a baseline on the same held-out pieces. Ctrl-C at any time leaves a checkpoint, plots and
     a model; --resume RUN goes on. What is made plays with `kelly live --models RUN`.
     """
-    voice = console(flags)
-    settings, run = training("settings"), training("run")
+    settings, run, tells = training("settings"), training("run"), training("parallel").first()
+    voice = console(flags if tells else flags | {"quiet": True})
     resume = Path(flags["resume"]) if flags["resume"] else None
     before = run.read_run(resume) if resume else None
     if before is not None:
@@ -101,7 +101,8 @@ def command(nets: list[str], **flags: Any) -> int:
     )  # fmt: skip
     with stopping() as stopped:
         outcomes = run.train(order, run.Ears(lambda: bool(stopped), voice.progress, voice.narrate))
-    say(voice, outcomes)
+    if tells:  # what it came to, and the model, are the first process's
+        say(voice, outcomes)
     return stopped[0] if stopped else 0
 
 

@@ -83,10 +83,10 @@ def test_the_page_has_every_number(tmp_path):
     told = cases | {"gates": evaluate.gates(cases)}
     row = {"measure": "valence R2", "better": "more", "net": [0.5, 0.4, 0.6], "ridge": [0.45, 0.3, 0.5], "against": "ridge", "gain": [0.05, 0.01, 0.09]}
     figures = {"sequences": 3, "songs": 2, "steps": 1234, "measures": [row], "beats_baseline": True, "verdict": "valence R2 better than ridge", "sets": ["cues"]}
-    found = {"command": "kelly train evaluate", "models": {"emotionrecognizer": {"taught_by": "cues", "sha256": "0" * 16}}, "held_out": {"emotionrecognizer": figures}, "counterfactuals": {"pieces": 1, "net": told, "rule": told, "front end": told}}
+    found = {"command": "kelly train evaluate", "models": {"emotionrecognizer": {"taught_by": "cues", "sha256": "0" * 16}}, "held_out": {"emotionrecognizer": figures}, "split": "test", "counterfactuals": {"pieces": 1, "net": told, "rule": told, "front end": told}}
     evaluate.write(found, tmp_path)
     page = (tmp_path / "README.md").read_text()
-    for words in ("0.500 [0.400, 0.600]", "+0.050 [+0.010, +0.090] than ridge", "100% of 1", "| pass |", "1,234 steps of cues", "kelly train evaluate"):
+    for words in ("0.500 [0.400, 0.600]", "+0.050 [+0.010, +0.090] than ridge", "100% [21%, 100%]", "| pass |", "1,234 steps of cues", "kelly train evaluate"):
         assert words in page, words
     for name in ("counterfactuals.png", "emotionrecognizer.png"):
         assert (tmp_path / name).read_bytes()[:4] == b"\x89PNG"

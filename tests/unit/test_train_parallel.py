@@ -23,6 +23,10 @@ def test_two_processes_train_one_net_with_gloo(tmp_path):
     words += ["--datasets", f"groove={groove}", "--output", str(tmp_path / "run"), "--epochs", "3", "--threads", "1", "--cache", str(tmp_path / "cache")]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("groovepredictor:") == 1  # the second process once said that it was stopped, and where to go on
+    assert "3 epochs" in done.stdout
+    assert "stopped" not in done.stdout
+    assert done.stderr.count("groovepredictor: reading") == 1
     run = tomllib.loads((tmp_path / "run" / "run.toml").read_text())
     assert run["processes"] == 2
     epochs = json.loads((tmp_path / "run" / "groovepredictor" / "metrics.json").read_text())["epochs"]
