@@ -73,6 +73,7 @@ def test_who_strikes_harder_beside_an_excited_player_fits_the_mood():
 
 @pytest.mark.slow
 def test_every_net_that_claims_something_loses_it_when_its_outputs_change_places(tmp_path: Path):
-    found = compare([row.make() for row in SETS["tuning"][1::4]], tmp_path)
+    """On the whole tuning set: the mood is one correlation over takes, whose error among twenty is as large as what the recognizer gives it."""
+    found = compare([row.make() for row in SETS["tuning"]], tmp_path, CLAIMS)
     print(found)
     assert [net for net in CLAIMS if not falls(found, net)] == []

@@ -204,10 +204,10 @@ def figures(takes: Sequence[Take], models: str | None = None, disable: Sequence[
     return found
 
 
-def compare(takes: Sequence[Take], folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
-    """Variant -> its figures: kelly as it is, its rules, and each net shuffled."""
+def compare(takes: Sequence[Take], folder: Path, nets: Iterable[str] = NET_NAMES) -> dict[str, dict[str, tuple[float, float]]]:
+    """Variant -> its figures: kelly as it is, its rules, and each of some nets shuffled."""
     found = {"nets": figures(takes), "rules only": figures(takes, disable=NET_NAMES)}
-    for net in NET_NAMES:
+    for net in nets:
         found[f"{net} shuffled"] = figures(takes, str(shuffled(net, folder / net)), enable=(net,))
     return found
 
@@ -223,7 +223,7 @@ def falls(found: Mapping[str, Mapping[str, tuple[float, float]]], net: str) -> b
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--every", type=int, default=4, help="measure every Nth take of the held-out set")
+    parser.add_argument("--every", type=int, default=1, help="measure every Nth take of the held-out set")
     takes = [row.make() for row in SETS["held-out"][:: parser.parse_args().every]]
     with tempfile.TemporaryDirectory() as folder:
         for variant, row in compare(takes, Path(folder)).items():
