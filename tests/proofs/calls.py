@@ -16,7 +16,7 @@ ROOTS = {
     # [audio]
     "kelly_capture_callback": "capture",
     # [worker]
-    "Worker__loop": "worker",
+    "listen": "worker",
     # [performer]
     "perform": "performer",
     # [pipeline]
@@ -64,7 +64,7 @@ OF_JACK = {
 
 IN_JACK = {"kelly_jack_process", "kelly_jack_hear", "kelly_midi_in_process"}
 
-CLOCKED = {"Worker__loop", "perform", "PipelineLoop__loop"}
+CLOCKED = {"listen", "perform", "PipelineLoop__loop"}
 """These loops may also look at the clock and take their one timed sleep."""
 
 INDIRECT = {

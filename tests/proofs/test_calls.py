@@ -22,7 +22,7 @@ def test_a_real_time_function_reaches_only_what_the_table_allows(files, root):
 def test_the_walk_goes_through_methods_pointers_and_headers(files):
     """The worker's loop must be seen to reach the engine's kernels, the tracker, the rules and the rings."""
     graph = Graph(files)
-    path, name = graph.root("Worker__loop", "worker")
+    path, name = graph.root("listen", "worker")
     leaves = graph.leaves(path, name)
     assert {"nanosleep", "clock_gettime", "memcpy", "atomic_store_explicit"} <= set(leaves)
     assert any("engine" in step for trail in leaves.values() for step in trail)
@@ -32,12 +32,12 @@ def test_the_walk_goes_through_methods_pointers_and_headers(files):
 
 PLANTS = [
     # module, function to plant in, the call, a root that must see it
-    ("engine_sse2", "run_dense", "malloc(64);", "Worker__loop"),
-    ("tracker", "Tracker_hop", "PyGILState_Ensure();", "Worker__loop"),
-    ("rules", "rule_for", "PyErr_CheckSignals();", "Worker__loop"),
+    ("engine_sse2", "run_dense", "malloc(64);", "listen"),
+    ("tracker", "Tracker_hop", "PyGILState_Ensure();", "listen"),
+    ("rules", "rule_for", "PyErr_CheckSignals();", "listen"),
     ("performer", "emit", "pthread_mutex_lock(&m);", "perform"),
     ("features", "FeatureExtractor_consume", "printf(f);", "FeatureExtractor_consume"),
-    ("frontend_sse2", "view_look", "calloc(1, 8);", "Worker__loop"),
+    ("frontend_sse2", "view_look", "calloc(1, 8);", "listen"),
     ("network", "Network_step", "self->hidden(1);", "Network_step"),
     ("midi_port", "kelly_port_send", "malloc(8);", "perform"),
     ("midi_jack", "kelly_jack_process", "jack->port_connected(out->output);", "kelly_jack_process"),

@@ -38,10 +38,10 @@ cdef struct voice_t:
 ctypedef void (*hook_f)(const float* features, float* embedding, float* controls) noexcept nogil
 
 
-cdef struct hook_slot_t:
+cdef struct hook_place_t:
     hook_f call
     kelly_cell on                   # 0: not called any more
-    int64_t left_at                 # hops when it was taken out
+    int64_t left_hop                # when it was taken out
     float controls[N_SLOTS]
 
 
@@ -59,6 +59,7 @@ cdef struct worker_t:
     voice_t voice
     rule_state rule
     tick_t tick
+    int64_t index                   # of the tick being made
     float steer                     # 0 the recognizer's embedding, 1 the one that Python pushed
     int32_t steered                 # Python drives
     int32_t lossless
@@ -87,9 +88,6 @@ cdef struct worker_t:
     float other[128]                # the answer of a network that leaves
     float context[128]
     histogram_t busy                # from the last samples of a network hop to its tick
-    hook_slot_t hooks[MAX_HOOKS]
-    kelly_cell n_hooks              # set after the slot was filled
-    kelly_cell hook_faults          # answers of a hook that were not finite
     kelly_cell hops
     kelly_cell resets
     kelly_cell reloads
@@ -99,10 +97,19 @@ cdef struct worker_t:
     kelly_cell done
 
 
+cdef class Hooks:
+    cdef hook_place_t places[MAX_HOOKS]
+    cdef kelly_cell n               # set after the place was filled
+    cdef kelly_cell faults          # answers that were not finite
+    cdef list kept                  # alive: the loop calls their code
+    cdef bint has_left(self, int i, int64_t hop)
+
+
 cdef class Worker:
     cdef worker_t* state
     cdef FeatureExtractor extractor
     cdef Tracker tracker
+    cdef Hooks hooks
     cdef Ring retired
     cdef dict lent                  # address -> Network, so that it lives as long as it is used
     cdef readonly object capture
@@ -110,30 +117,6 @@ cdef class Worker:
     cdef readonly object commands
     cdef readonly object receipts
     cdef readonly object strikes
-    cdef readonly list hooks        # kept alive: the loop calls their code
     cdef readonly object path       # kept alive: the loop holds its C pointer
     cdef readonly object tape
     cdef readonly object script     # kept alive, as the path
-
-    cdef void _loop(self) noexcept nogil
-    cdef int64_t _rest_ns(self, int looks) noexcept nogil
-    cdef void _network_hop(self) noexcept nogil
-    cdef void _obey(self, int64_t index) noexcept nogil
-    cdef void _carry_out(self, const command_t* c, int64_t index) noexcept nogil
-    cdef void _adapt(self) noexcept nogil
-    cdef void _bend(self, int row, float by) noexcept nogil
-    cdef void _call_hooks(self) noexcept nogil
-    cdef bint has_left(self, int i)
-    cdef void _listen(self) noexcept nogil
-    cdef void _follow(self) noexcept nogil
-    cdef void _ask(self, int net, const float* x, float* y) noexcept nogil
-    cdef bint _step(self, int net, const float* x, float* y) noexcept nogil
-    cdef bint _held_back(self, int net) noexcept nogil
-    cdef void _reload(self, int net) noexcept nogil
-    cdef void _look_behind(self) noexcept nogil
-    cdef void _clear(self, int net) noexcept nogil
-    cdef void _forget(self) noexcept nogil
-    cdef void _strike(self, float strength) noexcept nogil
-    cdef void _release(self, int64_t frame) noexcept nogil
-    cdef void _voice_event(self, int64_t frame, int status, int velocity) noexcept nogil
-    cdef void _hand_over(self, kelly_ring* ring, const void* item) noexcept nogil

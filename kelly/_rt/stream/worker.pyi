@@ -14,13 +14,16 @@ WORKER_NETS: tuple[str, ...]
 
 def receipt_dtype() -> np.dtype[Any]: ...
 
+class Hooks:
+    def add(self, hook: Any, hop: int) -> None: ...
+    def remove(self, hook: Any, hop: int) -> None: ...
+
 class Worker:
     capture: Capture
     ticks: Ring
     commands: Ring
     receipts: Ring
     strikes: Ring | None
-    hooks: list[Any]
     path: npt.NDArray[np.float32] | None
     tape: Ring | None
     script: npt.NDArray[np.void] | None
