@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def command(words: str | None, intent: str | None, output: str | None, bars: int
         })  # fmt: skip
     else:
         voice.narrate(wanted.describe())
-        voice.narrate(f"{sheet.key}, {sheet.tempo_bpm:g} bpm, {sheet.meter}, form {sheet.form}\n{sheet.symbols()}")
+        home = " to ".join(str(key) for _, key in sheet.key_changes())
+        voice.narrate(f"{home}, {sheet.tempo_bpm:g} bpm, {sheet.meter}, form {sheet.form}\n{sheet.symbols()}")
         for sentence in broken(piece):
             voice.narrate(sentence)
     voice.narrate(f"notes: {target}\nagain: kelly compose --intent {beside}\nhear them: {sound or player_command(target)}")
@@ -89,8 +91,15 @@ def broken(piece: Any) -> list[str]:
     sheet = piece.sheet
     lent = [choice for choice in sheet.choices if choice.borrowed > 0]
     said = [
-        f"modal interchange ({choice.borrowed:.2f}) in bar {choice.beat // sheet.beats_per_bar + 1}: {choice.chord.symbol(sheet.key)} is borrowed "
-        f"from the parallel mode, for the mood there is {'darker' if sheet.key.mode > 0 else 'brighter'} than {sheet.key}"
+        f"modal interchange ({choice.borrowed:.2f}) in bar {choice.beat // sheet.beats_per_bar + 1}: {choice.chord.symbol(sheet.key_at(choice.beat))} is borrowed "
+        f"from the parallel mode, for the mood there is {'darker' if sheet.key_at(choice.beat).mode > 0 else 'brighter'} than {sheet.key_at(choice.beat)}"
         for choice in lent
     ]
-    return said + list(piece.said)
+    keys = [*sheet.key_changes(), (sheet.bars, sheet.key)]
+    turned = [
+        f"modal interchange in bars {first + 1} to {following}: {key} in the place of {sheet.key}, for the mood there is "
+        f"{'darker' if key.mode < 0 else 'brighter'}"
+        for (first, key), (following, _) in pairwise(keys)
+        if key != sheet.key
+    ]
+    return turned + said + list(piece.said)

@@ -62,6 +62,7 @@ def imagine(sheet: LeadSheet, groove: Engine, sources: dict[str, str]) -> Iterat
         tick["embedding"], tick["groove"], tick["source"] = embedding, answer, source
         tick["chord_root"], tick["chord_quality"] = choice.chord.root, choice.chord.quality
         tick["chord_beat"], tick["chord_confidence"] = choice.beat + count_in, 1.0
+        tick["key_mode"] = sheet.key_at(coming).mode
         tick["playing"] = beat >= -0.5  # the count-in is not played to
         tick["end"] = 0
         yield tick

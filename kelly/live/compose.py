@@ -17,8 +17,8 @@ from kelly.errors import ConfigError
 from kelly.generate.conductor import Conductor
 from kelly.generate.imagined import SAMPLE_RATE_HZ, beat_frames, count_in_frames, imagine
 from kelly.generate.lead_sheet import PHRASE_BARS, LeadSheet, write_sheet
-from kelly.generate.settings import ConductorSettings, Part
-from kelly.generate.why import Reason
+from kelly.generate.settings import DRUMS, ConductorSettings, Part
+from kelly.generate.why import Reason, belongs
 from kelly.live.engines import conductor_engines
 from kelly.live.intent import constrained
 from kelly.live.players import conductor_settings
@@ -30,6 +30,7 @@ from kelly.nets.processor import MultiModelProcessor
 
 BARS = 16
 BORROWED = "modal interchange"
+STILL = -0.2  # arousal below which a phrase of a way has no drums
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Composition:
     events   records of ``layout.dtype("event")`` at SAMPLE_RATE_HZ; frame 0 is the first bar line
     reasons  of every note, bars and frames counted as in the file
     tempo    one tempo, with the beats and phrases for the file's markers
-    key      (tonic, mode)
+    key      (tonic, mode) of the beginning
+    later    (frame, key) of each change of mode after it
     sources  per net: "model", "fallback" or "off"
     said     sentences about rules broken on purpose
     """
@@ -52,10 +54,11 @@ class Composition:
     key: tuple[int, int]
     sources: Mapping[str, str]
     said: tuple[str, ...]
+    later: tuple[tuple[int, tuple[int, int]], ...] = ()
 
     def write(self, path: str | os.PathLike[str], title: str = "Kelly") -> None:
         """The MIDI file, whole or not at all; MidiFileError when it cannot be written."""
-        write_smf(path, self.events, self.tempo, self.parts, SAMPLE_RATE_HZ, key=self.key, title=title)
+        write_smf(path, self.events, self.tempo, self.parts, SAMPLE_RATE_HZ, key=self.key, title=title, later_keys=self.later)
 
     @property
     def played(self) -> dict[str, int]:
@@ -106,15 +109,14 @@ def compose_intent(intent: Intent, config: Config, bars: int, without: frozenset
         seed=music.seed,
     )
     settings = conductor_settings(config, intent, without)
-    settings = replace(settings, key_given=True, tempo_given=True, alone=True, count_in_bars=PHRASE_BARS, overrides=("mood",))
+    settings = replace(settings, seed=sheet.chance, key_given=True, tempo_given=True, alone=True, count_in_bars=PHRASE_BARS, overrides=("mood",))
     events, reasons, conductor = _play(sheet, processor, settings)
     period, beats = beat_frames(sheet), bars * sheet.beats_per_bar
     knots = [(round(beat * period), beat) for beat in range(beats)]
     tempo = TempoMap(knots, sheet.tempo_bpm, sheet.beats_per_bar, 0, sheet.ternary, PHRASE_BARS * sheet.beats_per_bar, 0)
     sources = {name: processor.slot(name).source for name in NET_NAMES}
-    return Composition(
-        sheet, events, reasons, conductor.parts, tempo, (sheet.key.tonic, sheet.key.mode), sources, tuple(conductor.breaker.said)
-    )
+    keys = [(round(bar * sheet.beats_per_bar * period), (key.tonic, key.mode)) for bar, key in sheet.key_changes()]
+    return Composition(sheet, events, reasons, conductor.parts, tempo, keys[0][1], sources, tuple(conductor.breaker.said), tuple(keys[1:]))
 
 
 def _play(sheet: LeadSheet, processor: MultiModelProcessor, settings: ConductorSettings) -> tuple[Any, tuple[Reason, ...], Conductor]:
@@ -125,7 +127,12 @@ def _play(sheet: LeadSheet, processor: MultiModelProcessor, settings: ConductorS
     start, end = count_in_frames(sheet), sheet.bars * sheet.beats_per_bar * beat_frames(sheet)
     rows = []
     last_bars = start + (sheet.bars - 2) * sheet.beats_per_bar * beat_frames(sheet)
+    phrase = PHRASE_BARS * sheet.beats_per_bar * beat_frames(sheet)
+    moves = sheet.intent.bars > 0 and "drums" not in settings.off
     for tick in imagine(sheet, processor.clone_engine("groovepredictor"), sources):
+        if moves:  # a way that begins or ends still does so without drums
+            first = PHRASE_BARS * max(0, round((int(tick["frame"]) - start) // phrase))
+            conductor.switch(DRUMS, sheet.intent.at(first).arousal >= STILL)
         for engine in engines.values():
             engine.hear(tick)
         rows.append(conductor.consume(tick))
@@ -158,10 +165,11 @@ def _sounding(events: Any) -> Any:
 
 
 def _own(reason: Reason, sheet: LeadSheet) -> Reason:
-    """A reason, with the sheet's own breaks: tones that a borrowed chord brought.  Nobody played, so nothing fits a player."""
-    reason = replace(reason, fit=0.0)
+    """A reason, with the sheet's own breaks: tones that a borrowed chord or mode brought.  Nobody played, so nothing fits a player."""
     beat = reason.bar * reason.beats_per_bar + reason.step // 4
-    if not reason.in_key and not reason.broke and sheet.at(beat).borrowed > 0:
+    at_home = reason.part == DRUMS or belongs(reason.pitch, sheet.key.tonic, sheet.key.mode)
+    reason = replace(reason, fit=0.0, in_key=at_home)
+    if not at_home and not reason.broke and (sheet.at(beat).borrowed > 0 or sheet.key_at(beat) != sheet.key):
         return replace(reason, broke=BORROWED)
     return reason
 

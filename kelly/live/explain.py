@@ -76,7 +76,7 @@ def explained(path: str | os.PathLike[str], config: Config) -> Explained:
         return compose_intent(intent, config, bars, without).reasons
 
     piece = compose_intent(intent, config, bars)
-    notes = smf_bytes(piece.events, piece.tempo, piece.parts, SAMPLE_RATE_HZ, key=piece.key, title=intent.title or "Kelly")
+    notes = smf_bytes(piece.events, piece.tempo, piece.parts, SAMPLE_RATE_HZ, key=piece.key, title=intent.title or "Kelly", later_keys=piece.later)
     return Explained("piece", piece.parts, piece.reasons, again, notes == place.read_bytes())
 
 

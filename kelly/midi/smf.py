@@ -44,6 +44,7 @@ def write_smf(
     *,
     key: tuple[int, int] | None = None,
     title: str = "Kelly",
+    later_keys: Sequence[tuple[int, tuple[int, int]]] = (),
 ) -> None:
     """Write the file; it appears whole or not at all.
 
@@ -52,9 +53,10 @@ def write_smf(
     parts      tracks with name, channel (1..16) and program (0..127), in file order
     key        (tonic pitch class, 1 major | -1 minor), or None
     title      name of the conductor's track; any text, control characters are dropped
+    later_keys (frame, key) of each change of key after the first
     raises     MidiFileError when the file cannot be written
     """
-    data = smf_bytes(events, tempo_map, parts, sample_rate_hz, key=key, title=title)
+    data = smf_bytes(events, tempo_map, parts, sample_rate_hz, key=key, title=title, later_keys=later_keys)
     try:
         with whole(path) as place:
             place.write_bytes(data)
@@ -70,6 +72,7 @@ def smf_bytes(
     *,
     key: tuple[int, int] | None = None,
     title: str = "Kelly",
+    later_keys: Sequence[tuple[int, tuple[int, int]]] = (),
 ) -> bytes:
     """The bytes that ``write_smf`` writes."""
     import mido  # here, because only a session that saves MIDI pays for it
@@ -83,8 +86,8 @@ def smf_bytes(
         (0, mido.MetaMessage("track_name", name=_safe(title))),
         (0, mido.MetaMessage("time_signature", **_meter(tempo_map))),
     ]
-    if key is not None:
-        conductor.append((0, mido.MetaMessage("key_signature", key=(_MAJOR if key[1] >= 0 else _MINOR)[key[0] % 12])))
+    for frame, (tonic, mode) in [(0, key), *later_keys] if key is not None else ():
+        conductor.append((ruler.tick(frame), mido.MetaMessage("key_signature", key=(_MAJOR if mode >= 0 else _MINOR)[tonic % 12])))
     marks = [(ruler.tick(frame), mido.MetaMessage("marker", text=f"phrase {n}")) for n, frame in enumerate(tempo_map.phrases(), 1)]
     previous = 0
     for _, tick, us in ruler.segments:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import mido
 import numpy as np
 import pytest
 
 from kelly.cli.app import run
+from kelly.cli.compose import broken
 from kelly.config import load_config
 from kelly.errors import ConfigError
 from kelly.generate.lead_sheet import PHRASE_BARS, write_sheet
@@ -67,7 +69,7 @@ def test_a_sheet_begins_at_home_and_ends_with_a_cadence(harmony, words, seed):
     assert (final.chord.root, final.chord.quality) == (sheet.key.tonic, MAJ if sheet.key.mode > 0 else MIN)
     assert (before.chord.root - sheet.key.tonic) % 12 == 7
     assert [choice.beat for choice in sheet.choices] == sorted({choice.beat for choice in sheet.choices})
-    lent = [c for c in sheet.choices if not set(c.chord.tones) <= sheet.key.allowed()]
+    lent = [c for c in sheet.choices if not set(c.chord.tones) <= sheet.key_at(c.beat).allowed()]
     assert all(c.borrowed > 0 for c in lent), "a chord outside the key without a named reason"
 
 
@@ -100,7 +102,8 @@ def test_the_same_words_and_seed_give_the_same_bytes_and_another_seed_others(tmp
 def test_a_piece_keeps_its_key_but_where_a_named_break_leaves_it(hope):
     outside = [reason for reason in hope.reasons if not reason.in_key]
     assert all(reason.broke for reason in outside)
-    assert len(outside) <= 0.08 * len(hope.reasons)
+    assert len(outside) <= 0.4 * len(hope.reasons)
+    assert len([reason for reason in outside if reason.bar >= 8]) <= 0.08 * len(hope.reasons)
     assert Counter(reason.part for reason in hope.reasons) == Counter(
         {row: count for row, count in enumerate(hope.played.values()) if count}
     ), "every note has its reason"
@@ -122,10 +125,66 @@ def test_the_music_goes_where_the_words_go(hope):
     assert np.mean([reason.velocity for reason in notes(11, 14)]) > np.mean([reason.velocity for reason in notes(0, 3)])
 
 
+def test_a_way_from_dark_to_bright_turns_from_minor_to_major_and_says_so(hope, tmp_path):
+    """With the key given: the mode is a rule broken on purpose, told in words, in every note it touched and by key signatures."""
+    assert [(bar, str(key)) for bar, key in hope.sheet.key_changes()] == [(0, "D minor"), (8, "D major")]
+    thirds = [[reason.pitch % 12 for reason in hope.reasons if first <= reason.bar < first + 8 and reason.part != 3] for first in (0, 8)]
+    assert thirds[0].count(5) > 5 > thirds[0].count(6), "F and F sharp over D"
+    assert thirds[1].count(6) > 5 > thirds[1].count(5)
+    assert broken(hope)[0].startswith("modal interchange in bars 1 to 8: D minor in the place of D major")
+    hope.write(tmp_path / "hope.mid")
+    now, keys = 0, []
+    for message in mido.MidiFile(tmp_path / "hope.mid").tracks[0]:
+        now += message.time
+        if message.type == "key_signature":
+            keys.append((now, message.key))
+    assert keys == [(0, "Dm"), (480 * 32, "D")]
+
+
+@pytest.mark.parametrize(("words", "modes"), [
+    ("grief turning into hope", (-1, -1, 1, 1)),
+    ("joy turning into fear", (1, 1, -1, -1)),
+    ("calm turning into joy", ()),
+    ("fear turning into anger", ()),
+    ("calm", ()),
+])  # fmt: skip
+def test_the_mode_turns_where_a_way_crosses_from_one_to_the_other(harmony, words, modes):
+    sheet = write_sheet(from_words(words, 16), harmony, bars=16)
+    assert sheet.modes == modes
+    assert not modes or sheet.key.mode == modes[-1], "it ends at home"
+
+
+def test_a_mode_that_is_asked_for_stays(harmony):
+    assert write_sheet(replace(from_words("grief turning into hope"), mode=-1), harmony, bars=16).key_changes()[0][1].mode == -1
+    assert len(write_sheet(replace(from_words("grief turning into hope"), mode=1), harmony, bars=16).key_changes()) == 1
+
+
+def test_pieces_of_different_words_are_different_pieces(harmony):
+    """With the same seed: not one progression in five keys."""
+    moods = ("calm", "furious", "not happy at all", "joyful, excited", "afraid", "tender, a little sad", "wonder", "grief turning into hope")
+    for seed in range(3):
+        sheets = [write_sheet(from_words(words, 16), harmony, bars=16, seed=seed) for words in moods]
+        degrees = [tuple(((c.chord.root - s.key.tonic) % 12, c.chord.quality) for c in s.choices) for s in sheets]
+        openings = {row[:4] for row in degrees}
+        assert len(set(degrees)) == len(moods)
+        assert len(openings) >= 6
+        assert len({s.key.tonic for s in sheets}) >= 3
+
+
+def test_chords_do_not_seesaw(harmony):
+    """Of a phrase's bars three or more differ on the average; a step from chord to chord is seldom made twice."""
+    kinds = []
+    for words in ("not happy at all", "calm", "furious"):
+        for seed in range(6):
+            sheet = write_sheet(from_words(words), harmony, bars=16, seed=seed)
+            kinds += [len({sheet.at(4 * (4 * phrase + bar)).chord for bar in range(4)}) for phrase in range(4)]
+    assert np.mean(kinds) >= 3.0
+
+
 def test_the_file_opens_elsewhere_with_markers_key_tempo_and_names(tmp_path, hope):
     hope.write(tmp_path / "hope.mid", "hope")
     file = mido.MidiFile(tmp_path / "hope.mid")
-    found = {message.type: message for message in file.tracks[0] if message.is_meta}
+    found = {message.type: message for message in file.tracks[0] if message.is_meta}  # the last of each
     assert file.type == 1
     assert found["key_signature"].key == "D"
     assert found["set_tempo"].tempo == round(60e6 / 99)
