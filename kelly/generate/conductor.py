@@ -11,7 +11,7 @@ Determinism. What is planned depends on ticks, settings and engines only; chance
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,29 +19,23 @@ from ..music.chord import Chord
 from ..music.controls import NEUTRAL, read_controls
 from ..music.scale import MINOR
 from . import bend
-from .bass import Bass
+from .band import Band
 from .breaks import Breaker, broken_chord
 from .cadence import closing_chord
-from .counter import Counter
-from .drums import Drums
-from .dynamics import MAX_OFFSET_S, Dynamics
+from .dynamics import MAX_OFFSET_S
 from .echo import Echo
 from .ending import Ending
 from .energy import Energy, effort_of
-from .expression import Expression
 from .feeling import FeelingOut
 from .foresight import Foresight
 from .grid import STEPS_PER_BEAT, ChordTrack, Grid, Place
-from .hands import SHORTEST_S, Hands
-from .harmony import Chords
+from .hands import SHORTEST_S
 from .heard import Heard, read_tick
 from .ledger import Ledger
-from .loop import Loop, Struck
-from .melody import Engine, Melody
-from .moment import FINAL, NO_BREAKS, Moment, Note, Stage, allowed_classes
-from .pad import Pad
-from .settings import BASS, CHORDS, COUNTER, DRUMS, MELODY, PAD, ConductorSettings
-from .stage import CHROMATIC, Entry, Texture, bass_hint
+from .melody import Engine
+from .moment import FINAL, NO_BREAKS, Moment, Stage, allowed_classes
+from .settings import ConductorSettings
+from .stage import CHROMATIC, Entry, bass_hint
 from .why import Reason
 
 HOP_S = 0.04
@@ -72,27 +66,10 @@ class Conductor:
         self.parts = settings.parts
         self._hop_frames = -int(-HOP_S * self.sample_rate_hz // 1)
         self._offset_frames = round(MAX_OFFSET_S * self.sample_rate_hz)
-        self._dynamics = Dynamics(engines["dynamicsengine"], len(self.parts))
-        self._expression = Expression(self.parts)
         self._drummer = bend.Drummer()
-        self._chords = Chords(self.parts[CHORDS])
-        self._melody = Melody(self.parts[MELODY], engines["melodytransformer"])
-        self._bass = Bass(self.parts[BASS])
-        self._drums = Drums(self.parts[DRUMS])
-        self._counter = Counter(self.parts[COUNTER])
-        self._pad = Pad(self.parts[PAD])
-        # The table of parts: row, planner, one note at a time.  The bass goes first: others lean on it.
-        self._players: tuple[tuple[int, Callable[[Moment], list[Note]], bool], ...] = (
-            (BASS, self._bass.plan, True),
-            (DRUMS, self._drums.plan, False),
-            (CHORDS, self._chords.plan, False),
-            (MELODY, self._melody.plan, True),
-            (COUNTER, self._counter.plan, True),
-            (PAD, self._pad.plan, False),
-        )
         chosen = (("key", settings.key_given), ("tempo", settings.tempo_given), ("mode", settings.mode), ("feel", settings.swing is not None or settings.push_s))
         override = (*(name for name, given in chosen if given), *settings.overrides)
-        self._hands = Hands(self.parts, self.sample_rate_hz, self._dynamics, self._expression, override)
+        self._band = Band(settings, engines, self.sample_rate_hz, override)
         self.breaker = Breaker(settings)
         self._feelings = FeelingOut(settings.feelings, self.sample_rate_hz)
         self._ending = Ending(self.sample_rate_hz, settings.tempo_given)
@@ -110,24 +87,16 @@ class Conductor:
         self._opened = False
         self._ended = False
         self._controls = NEUTRAL
-        self._out = {row for row, part in enumerate(self.parts) if part.name in self.settings.off}
-        self._loops = [Loop() for _ in self.parts]
-        self._rolls = [0] * len(self.parts)
         self._feelings.reset()
         self._resting = False
         self._ending.reset()
         self._foresight = Foresight()
         self._coming: tuple[int, Chord | None] = (-1, None)  # beat, and the chord expected on the next
         self._before: tuple[int, Chord | None] | None = None  # beat and chord planned last
-        self._texture = Texture()
         self._energy = Energy()
-        self._hands.reset(self._ledger)
+        self._band.reset(self._ledger)
         self.breaker.reset()
-        self._dynamics.reset()
-        self._expression.reset()
         self._drummer.reset()
-        for player in (self._chords, self._melody, self._bass, self._drums, self._counter, self._pad):
-            player.reset()
 
     @property
     def key(self) -> tuple[int, int] | None:
@@ -137,17 +106,17 @@ class Conductor:
     @property
     def played(self) -> list[int]:
         """Notes that each part has struck."""
-        return self._hands.played
+        return self._band.hands.played
 
     @property
     def reasons(self) -> list[Reason]:
         """See ``Hands``."""
-        return self._hands.reasons
+        return self._band.hands.reasons
 
     @property
     def broken(self) -> dict[str, int]:
         """See ``Hands``."""
-        return self._hands.broken
+        return self._band.hands.broken
 
     def consume(self, tick: Any) -> Any:
         """Take the next tick.
@@ -175,7 +144,7 @@ class Conductor:
                 key = (heard.tonic, heard.mode)
                 self._keys[key] = self._keys.get(key, 0.0) + max(0.0, heard.key_confidence)
             if self.grid.exists and not self._ended:
-                self._ending.listen(self.grid, heard, self._next_step, self._hands.struck)
+                self._ending.listen(self.grid, heard, self._next_step, self._band.hands.struck)
                 self._plan_until(heard, frame + self._reach())
         self._feelings.tell(tick, self._ledger)
         if int(tick["end"]):
@@ -187,27 +156,22 @@ class Conductor:
 
     def switch(self, part: int, on: bool) -> None:
         """A part plays, or not, from the next planned step on; row of PARTS, another one is nothing."""
-        (self._out.discard if on else self._out.add)(part)
+        self._band.switch(part, on)
 
     def lock(self, part: int, on: bool) -> None:
         """A part repeats its newest phrase from the next planned step on, or plans again."""
-        if not 0 <= part < len(self.parts):
-            return
         if not on:
-            self._loops[part].release()
+            self._band.release(part)
         elif self.grid.exists and self._next_step is not None:
-            bar = self.grid.beats_per_bar * STEPS_PER_BEAT
-            self._loops[part].lock(self._next_step, self.grid.phrase_beats * STEPS_PER_BEAT, bar)
+            self._band.lock(part, self._next_step, self.grid.phrase_beats * STEPS_PER_BEAT, self.grid.beats_per_bar * STEPS_PER_BEAT)
 
     def reroll(self, part: int, by: int = 1) -> None:
         """A part draws anew from the next planned step on, as with another seed; a lock is let go."""
-        if 0 <= part < len(self.parts):
-            self._rolls[part] += by
-            self.lock(part, False)
+        self._band.reroll(part, by)
 
     def standing(self) -> list[tuple[bool, bool]]:
         """Per part: whether it is switched on, and whether it is locked.  [any Python thread]"""
-        return [(row not in self._out, loop.locked) for row, loop in enumerate(self._loops)]
+        return self._band.standing()
 
     def rest(self, resting: bool) -> None:
         """Nobody plays, as if the player paused, until told otherwise."""
@@ -220,7 +184,7 @@ class Conductor:
         """
         if self._ending.asked:
             return
-        if not self.grid.exists or self._next_step is None or not self._hands.struck:
+        if not self.grid.exists or self._next_step is None or not self._band.hands.struck:
             self._ending.ask(None, leads)
             self._ended = True
             return
@@ -250,9 +214,7 @@ class Conductor:
     def _open(self, frame: int) -> None:
         self._opened = True
         self._ledger.horizon = frame
-        for row, part in enumerate(self.parts):
-            if part.enabled:
-                self._ledger.program(row, part.channel, frame, part.program)
+        self._band.open(frame)
 
     def _look_ahead(self) -> int:
         """Frames that the conductor may be late."""
@@ -287,21 +249,14 @@ class Conductor:
         while self.grid.frame_of(self._next_step) < limit:
             close = self._ending.close
             if close is not None and self._next_step >= close.end:
-                self._silence(self.grid.frame_of(close.end))
-                self._expression.rest(self._ledger, self.grid.frame_of(close.end))
+                self._band.silence(self.grid.frame_of(close.end))
+                self._band.rest(self.grid.frame_of(close.end))
                 self._ended = not self._ending.waits
                 if self._ended:
                     return
             else:
                 self._plan(self._next_step, heard)
             self._next_step += 1
-
-    def _silence(self, frame: float, ring_frames: float = 0.0) -> None:
-        """Nobody strikes; what sounds may ring for a while."""
-        self._hands.struck = False
-        for row in range(len(self.parts)):
-            self._ledger.cut(row, round(frame + ring_frames))
-        self._expression.lift(self._ledger, frame + ring_frames)
 
     def _harmony(self, place: Place, heard: Heard) -> tuple[Chord | None, Chord | None, str]:
         """The chord to play, the chord heard, and the break that lies between them."""
@@ -319,32 +274,38 @@ class Conductor:
         ahead_s = (frame - heard.frame) / self.sample_rate_hz
         return self._entry.stage(heard, ahead_s, beat_s, beat_s * self.grid.beats_per_bar, has_chord)
 
+    def _expect(self, place: Place, chord: Chord | None, known: Chord | None) -> bool:
+        """Once per beat, look ahead to the next one's chord; whether the one to play now is new."""
+        if place.sub != 0:
+            return False
+        new = self._before is None or self._before[1] != chord
+        self._before = (place.beat, chord)
+        self._foresight.hear(place, known, self._tracks.confidence)
+        self._coming = (place.beat, self._foresight.at(place.beat + 1, place.beats_per_bar))
+        return new
+
     def _plan(self, step: int, heard: Heard) -> None:
         grid, rate, settings = self.grid, self.sample_rate_hz, self.settings
         place, frame = grid.place(step), grid.frame_of(step)
         if self._resting or self._controls.silent:
-            self._silence(frame)
+            self._band.silence(frame)
             return
-        if self._hands.struck:
+        if self._band.hands.struck:
             self._ending.rest(grid, place, heard, frame)
         chord, known, broke = self._harmony(place, heard)
         beat_s = grid.beat_frames / rate
         stage = self._stage(heard, frame, beat_s, chord is not None)
         if stage.silent:
-            self._texture.away()
+            self._band.away()
             self._energy.reset()
-            self._silence(frame, grid.beats_per_bar * grid.beat_frames)
+            self._band.silence(frame, grid.beats_per_bar * grid.beat_frames)
             return
         closing = self._ending.close.at(step) if self._ending.close is not None else ""
         breaks = self.breaker.at(place, heard, self._controls.complexity) if closing != FINAL else NO_BREAKS
         if "dropped beat" in breaks and place.phrase_beats - place.phrase_beat <= 1 and self._ending.close is None:
-            self._silence(frame)
+            self._band.silence(frame)
             return
-        new = place.sub == 0 and (self._before is None or self._before[1] != chord)
-        if place.sub == 0:
-            self._before = (place.beat, chord)
-            self._foresight.hear(place, known, self._tracks.confidence)
-            self._coming = (place.beat, self._foresight.at(place.beat + 1, place.beats_per_bar))
+        new = self._expect(place, chord, known)
         per_beat = heard.notes_per_s * beat_s
         effort = bend.energy(effort_of(heard, per_beat), self._controls)
         moment = Moment(
@@ -364,7 +325,7 @@ class Conductor:
             bass_hint=bass_hint(heard, allowed_classes(heard.tonic, heard.mode, None) if settings.key_given else CHROMATIC),
             seed=settings.seed,
             controls=self._controls,
-            voices=self._hands.voices,
+            voices=self._band.hands.voices,
             coming=self._coming[1] if self._coming[0] == place.beat else None,
             heard_chord=known,
             chord_break=broke,
@@ -375,39 +336,4 @@ class Conductor:
             alone=settings.alone,
             without=settings.without,
         )
-        self._dynamics.begin(moment)
-        swung = grid.frame_of(step, heard.groove.swing)
-        played: dict[int, list[Struck]] = {}
-        joined = self._texture.joined(place, heard.arousal, moment.energy, moment.room, moment.complexity)
-        for row, plan, alone in self._players:
-            part = self.parts[row]
-            if not part.enabled:
-                continue
-            if not getattr(stage, part.name) or row in self._out or (row in (COUNTER, PAD) and row not in joined):
-                self._ledger.cut(row, round(frame))
-                self._loops[row].hear(step, [], True)
-                if row == CHORDS:
-                    self._expression.lift(self._ledger, frame)
-                continue
-            self._expression.swell(self._ledger, row, self._dynamics.answers[row], moment, frame)
-            loop = self._loops[row]
-            if loop.locked and self._ending.close is None:
-                struck, rests = loop.again(step)
-                self._hands.repeat(row, struck, alone, moment)
-                if rests:
-                    self._ledger.cut(row, round(swung))
-            else:
-                mine = moment if not self._rolls[row] else replace(moment, seed=moment.seed + self._rolls[row] * _ROLL)
-                played[row] = self._hands.play(row, plan(mine), alone, mine, swung)
-        for row in (CHORDS, PAD, COUNTER) if chord is None else () if moment.sure else (CHORDS,):
-            if not self._loops[row].locked:
-                self._ledger.cut(row, round(frame))
-                if row == CHORDS:
-                    self._expression.lift(self._ledger, frame)
-        resting = set()
-        for row, singer in ((MELODY, self._melody), (COUNTER, self._counter)):
-            if getattr(stage, self.parts[row].name) and singer.rests and not self._loops[row].locked:
-                self._ledger.cut(row, round(swung))
-                resting.add(row)
-        for row, notes in played.items():
-            self._loops[row].hear(step, notes, row in resting)
+        self._band.play(moment, grid.frame_of(step, heard.groove.swing), self._ending.close is None)
