@@ -9,7 +9,7 @@ import click
 
 from kelly._rt.contract import NET_NAMES
 from kelly.cli.console import Console
-from kelly.config import ARITHMETICS, Config, load_config
+from kelly.config import ARITHMETICS, FEELS, Config, load_config
 from kelly.controls import CONTROLS as ROWS
 from kelly.errors import ConfigError
 
@@ -32,18 +32,9 @@ PEDALS = (
     click.option("--midi-in", metavar="PORT", help="Clock, pedals and knobs: a port (part of its name) or virtual[:NAME]."),
     click.option("--control", metavar="ACTION=CONTROL", multiple=True, help='What does an action: "freeze=CC 21", "tap=note 36". Repeatable.'),
 )
-MUSIC = (
-    click.option("--key", metavar="KEY", help='auto, C, Am, Eb, F#m, "A minor", ...'),
-    click.option("--tempo", metavar="BPM", help="Quarter notes per minute, or auto."),
-    click.option("--meter", metavar="N/4|6/8", help="2/4 to 7/4, 6/8, 9/8 or 12/8; default 4/4."),
-    click.option("--chords", metavar="CHORDS", help='One chord per bar, repeated: "C Am F G".'),
-    click.option("--mood", metavar="WORDS", help='Drive the nets with a mood instead of listening for one: "calm, a little sad".'),
-    click.option("--intent", metavar="FILE", help="The same from a TOML file: a mood, or a way from one to another over N bars."),
-    click.option("--gate", metavar="DB", help="Level below which nobody plays, dBFS; default -60."),
-    click.option("--seed", metavar="N", help="Seed of every random draw; the same seed plays the same notes."),
-    click.option("--look-ahead", metavar="MS", help="Plan notes at least this far ahead; default 20."),
-    click.option("--latency-ms", metavar="MS", help="Planned notes leave so much early; `kelly doctor --loop` measures how much."),
-    click.option("--reflex", metavar="NOTE", help="Strike this MIDI note at every onset at once, on channel 16 (the next free one below where a part has it); off by default."),
+FEEL = click.option("--feel", "band_feel", metavar="WORD", help=f"{', '.join(FEELS[:-1])} or {FEELS[-1]}; default: as the groove has it.")
+BAND = (
+    FEEL,
     click.option("--midi-channel", metavar="PART=N", multiple=True, help="MIDI channel of a part: bass=3. Repeatable."),
     click.option("--program", metavar="PART=N", multiple=True, help="General MIDI program, 0..127, of a part. Repeatable."),
     click.option("--part", metavar="PART=on|off", multiple=True, help="Whether a part plays from the start: bass=off. Repeatable."),
@@ -51,8 +42,24 @@ MUSIC = (
     click.option("--midi-cc", metavar="FEELING=CC", multiple=True, help='Send a feeling as a controller: valence=20, "chord=CC 24 on channel 5". valence, arousal, tension, emotion, chord; channel 16 by default. Repeatable.'),
     click.option("--preset", metavar="NAME", help="Begin with these settings; see `kelly presets list`."),
 )
+MUSIC = (
+    click.option("--key", metavar="KEY", help='auto, C, Am, Eb, F#m, "A minor", ...'),
+    click.option("--tempo", metavar="BPM", help="Quarter notes per minute, or auto."),
+    click.option("--meter", metavar="N/4|6/8", help="2/4 to 7/4, 6/8, 9/8 or 12/8; default 4/4."),
+    click.option("--chords", metavar="CHORDS", help='One chord per bar, repeated: "C Am F G".'),
+    FEEL,
+    click.option("--mood", metavar="WORDS", help='Drive the nets with a mood instead of listening for one: "calm, a little sad".'),
+    click.option("--intent", metavar="FILE", help="The same from a TOML file: a mood, or a way from one to another over N bars."),
+    click.option("--gate", metavar="DB", help="Level below which nobody plays, dBFS; default -60."),
+    click.option("--seed", metavar="N", help="Seed of every random draw; the same seed plays the same notes."),
+    click.option("--look-ahead", metavar="MS", help="Plan notes at least this far ahead; default 20."),
+    click.option("--latency-ms", metavar="MS", help="Planned notes leave so much early; `kelly doctor --loop` measures how much."),
+    click.option("--reflex", metavar="NOTE", help="Strike this MIDI note at every onset at once, on channel 16 (the next free one below where a part has it); off by default."),
+    *BAND[1:],
+)
+SET = click.option("--set", "turned", metavar="NAME=VALUE", multiple=True, help=f"Turn a control: density=.4. Repeatable. {', '.join(row[0] for row in ROWS)}.")
 CONTROLS = (
-    click.option("--set", "turned", metavar="NAME=VALUE", multiple=True, help=f"Turn a control: density=.4. Repeatable. {', '.join(row[0] for row in ROWS)}."),
+    SET,
     *(click.option(f"--personal-{name}", metavar="V,A,T,OFFSET", help=f"Your {name}, of the recognizer's three; kelly train personal finds it.") for name in ("valence", "arousal", "tension")),
 )
 OSC = (click.option("--osc", metavar="[HOST:]PORT", help="Tell what is felt and heard by OSC; without HOST to this machine only."),)

@@ -24,13 +24,14 @@ from kelly.config.sections import (
     PersonalConfig,
     RecordConfig,
 )
-from kelly.config.settings import ARITHMETICS, FEELINGS, METER, METERS, OTHER_VARIABLES, SETTINGS, Setting
+from kelly.config.settings import ARITHMETICS, FEELINGS, FEELS, METER, METERS, OTHER_VARIABLES, SETTINGS, Setting
 from kelly.config.toml import to_toml, toml_value
 
 __all__ = [
     "ARITHMETICS",
     "DEFAULT_CHANNELS",
     "FEELINGS",
+    "FEELS",
     "FILE_NAME",
     "METER",
     "METERS",

@@ -18,6 +18,8 @@ from kelly.errors import ConfigError
 from kelly.presets import find_preset
 
 LATER_PARTS = ("counter", "pad")
+PARTS_OWN = {11: "expression", 64: "pedal"}
+"""Controllers that the band sends on the channels of its parts."""
 
 
 def load_config(
@@ -97,6 +99,7 @@ def _build(layers: list[Layer]) -> Config:
         values["midi"]["channels"] = _make_room(values["midi"]["channels"], origins)
     config = Config(**{name: kind(**values[name]) for name, kind in SECTIONS.items()}, origins=MappingProxyType(origins))
     _check_channels(config)
+    _check_feelings(config)
     return config
 
 
@@ -117,3 +120,13 @@ def _check_channels(config: Config) -> None:
             origin = config.origins.get(f"midi.channels.{part}", config.origins.get(f"midi.channels.{owners[channel]}", ""))
             raise ConfigError(f"{origin}: midi.channels: {part} and {owners[channel]} share channel {channel}; one part per channel")
         owners[channel] = part
+
+
+def _check_feelings(config: Config) -> None:
+    """No two feelings on one controller, and none on what a part's own channel needs."""
+    owners = {f"CC {number} on channel {channel}": f"the {what} of {part}" for part, channel in config.midi.channels.items() for number, what in PARTS_OWN.items()}
+    for feeling, controller in config.midi.cc.items():
+        if controller in owners:
+            origin = config.origins.get(f"midi.cc.{feeling}", "")
+            raise ConfigError(f"{origin}: midi.cc: {feeling} wants {controller}, which is {owners[controller]}; choose another")
+        owners[controller] = f"taken by {feeling}"

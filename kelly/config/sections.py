@@ -67,6 +67,7 @@ class MusicConfig:
     tempo_bpm  beats per minute, 30..300
     meter      "N/4" with N in 2..7, or "6/8", "9/8", "12/8", whose beats are dotted quarters
     chords     one chord per bar, repeated, such as "C Am F G"; with bar lines several: "C | Am F | G"
+    feel       "straight", "swing", "shuffle", "laid back" or "pushed"; "" as the groove has it
     seed       of every random draw, 0..2**63-1
     mood       words that drive the nets in the recognizer's place, such as "calm, a little sad"; "" listens
     intent     a TOML file with a mood or a way from one to another; "" for none
@@ -77,6 +78,7 @@ class MusicConfig:
     tempo_bpm: float | None = None
     meter: str = "4/4"
     chords: str = ""
+    feel: str = ""
     seed: int = 0
     mood: str = ""
     intent: str = ""

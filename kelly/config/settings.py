@@ -9,6 +9,7 @@ from kelly.controls import CONTROLS
 
 FEELINGS = ("valence", "arousal", "tension", "emotion", "chord")
 ARITHMETICS = ("eigen", "stl", "xsimd", "fast", "int16", "int8")
+FEELS = ("straight", "swing", "shuffle", "laid back", "pushed")
 METER = "[2-7]/4|(6|9|12)/8"
 METERS = "a meter from 2/4 to 7/4, or 6/8, 9/8 or 12/8"
 NAMED = r"(?!\s*$|file:\s*$)(?s:.+)"  # an empty name would be part of every name
@@ -16,12 +17,13 @@ NAMED = r"(?!\s*$|file:\s*$)(?s:.+)"  # an empty name would be part of every nam
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row: ``key`` in the file, ``name`` as keyword and flag, ``env`` in the environment."""
+    """One row: ``key`` in the file, ``name`` as keyword and flag, ``env`` in the environment; ``option`` is the flag where it is called otherwise."""
 
     key: str
     name: str
     read: Reader
     env: str = ""
+    option: str = ""
 
     @property
     def section(self) -> str:
@@ -37,7 +39,7 @@ class Setting:
 
     @property
     def flag(self) -> str:
-        return "--set" if self.section == "controls" else "--" + self.name.replace("_", "-")
+        return self.option or "--set" if self.option or self.section == "controls" else "--" + self.name.replace("_", "-")
 
 
 SETTINGS = (
@@ -61,6 +63,7 @@ SETTINGS = (
     Setting("music.tempo_bpm", "tempo", number(30, 300, optional="auto")),
     Setting("music.meter", "meter", text(pattern=METER, meaning=METERS)),
     Setting("music.chords", "chords", text()),
+    Setting("music.feel", "band_feel", text(choices=("", *FEELS)), option="--feel"),
     Setting("music.seed", "seed", number(0, 2**63 - 1, whole=True)),
     Setting("music.mood", "mood", text()),
     Setting("music.intent", "intent", text()),

@@ -14,11 +14,15 @@ from ..music.controls import Controls
 from .heard import Groove, Heard, read_groove
 
 _RARE, _OFTEN = 1e-4, 1.0 - 1e-4
+_PUSHED = 0.7  # power of the odds that complexity gives to the foot between the beats
+_NEVER_LEARNED = ("swing", "ghost")
+"""The groove net's pieces hold next to no ghost notes, and its swing is worse than copying what is heard (its card): both stay the rule's."""
 
 
 def bend(heard: Heard, controls: Controls) -> Heard:
-    """``heard`` with a groove of more or fewer onsets (density) and figures (complexity)."""
+    """``heard`` with a groove of more or fewer onsets (density), and of more or fewer figures and strokes between the beats (complexity)."""
     busy, figured = controls.factor("density", 4.0), controls.factor("complexity", 5.0)
+    between = busy * figured**_PUSHED
     if busy == 1.0 and figured == 1.0:
         return heard
     groove = heard.groove
@@ -26,7 +30,7 @@ def bend(heard: Heard, controls: Controls) -> Heard:
         heard,
         groove=replace(
             groove,
-            low=tuple(_likelier(p, busy) for p in groove.low),
+            low=tuple(_likelier(p, between if step % 4 else busy) for step, p in enumerate(groove.low)),
             high=tuple(_likelier(p, busy) for p in groove.high),
             density=max(0.0, min(1.0, groove.density + 0.5 * controls.lean("density"))),
             syncopation=_likelier(groove.syncopation, figured),
@@ -51,13 +55,12 @@ class Drummer:
         self._ruled: Groove | None = None
 
     def mix(self, heard: Heard, tick: Any, share: float) -> Heard:
-        """``heard``, which was read from ``tick``, with ``share`` 0..1 of its groove and the rest the rule's."""
-        if share >= 1.0:
-            return heard
+        """``heard``, which was read from ``tick``, with ``share`` 0..1 of its groove and the rest the rule's, who alone knows of ghosts and swing."""
         answered = tick["groove"].tobytes()
         if self._ruled is None or answered != self._answered:
             self._answered, self._ruled = answered, read_groove(self._rule(tick["embedding"]))
-        return replace(heard, groove=_between(self._ruled, heard.groove, share))
+        groove = heard.groove if share >= 1.0 else _between(self._ruled, heard.groove, share)
+        return replace(heard, groove=replace(groove, **{name: getattr(self._ruled, name) for name in _NEVER_LEARNED}))
 
 
 def _between(ruled: Groove, said: Groove, share: float) -> Groove:

@@ -99,7 +99,7 @@ class Drums:
     def _ghost(self, moment: Moment) -> Note | None:
         """Between the strong beats, likeliest just before and after the backbeat; never where the foot falls."""
         place = moment.place
-        if moment.energy <= 0.4 or moment.room < 0.5 or place.step_in_bar in kicks(moment):
+        if moment.energy <= 0.4 - 0.2 * (moment.complexity - 0.5) or moment.room < 0.5 or place.step_in_bar in kicks(moment):
             return None
         if place.sub not in ((1, 2) if place.ternary else (1, 3)):
             return None

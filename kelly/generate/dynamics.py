@@ -8,6 +8,8 @@ accent are the rule's, which follows the player's level within a beat.  What the
 around its own mean of the last beats, took the player's stresses out again: force and level, beat by
 beat and less the slow swell, correlated by .05 instead of .19 (22 takes; .136 apart with an error of .043: empty RULED and run
 ``python -m tests.gates.worth --every 3``).  The rest is the net's.
+
+Looseness.  What the net says of jitter is a standard deviation, and that is what is played; "none to twice" is the hand's.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from .settings import PART_NAMES
 
 MAX_OFFSET_S = 0.04
 FEEL_S = 0.03
-_MEDIUM = 76.0  # velocity around which contrast is measured
+_MEDIUM = (47.0, 76.0, 60.0, 60.0, 61.0, 62.0)  # velocity around which a part's contrast is measured: its mean beside a player at mezzo-forte
+_DRIFT, _OWN = 0.88 / 0.274, 0.47 / 0.407  # of a note's luck: shares over the standard deviations of `drift` and `draw_signed`
+_LUCKIEST = 2.5  # standard deviations
 _LOUD = 92.0  # velocity above which force is held back, so that the loudest notes still differ
 _SHORTEST_S = 0.03
 _SOFTEST = 24  # softer is not heard beside a player
@@ -154,7 +158,7 @@ class Dynamics:
             value += 127.0 * y[RANGE] * 0.3  # the top of a chord is its tune
         value *= BALANCE[part] * note.loudness * (0.76 + 0.48 * moment.effort)  # excitement is heard as force, too
         value += 12.0 * y[VELOCITY_JITTER] * self._luck(part, note, moment, 1) * (1.0 + moment.controls.lean("humanize"))
-        value += (value - _MEDIUM) * moment.controls.lean("dynamics")
+        value += (value - _MEDIUM[part] * note.loudness) * moment.controls.lean("dynamics")
         value *= moment.controls.factor("intensity", 1.4)
         if value > _LOUD:
             value = _LOUD + (127.0 - _LOUD) * math.tanh((value - _LOUD) / (127.0 - _LOUD))
@@ -177,9 +181,10 @@ class Dynamics:
 
     @staticmethod
     def _luck(part: int, note: Note, moment: Moment, salt: int) -> float:
-        """-1..1: mostly a player's slow drift, and a little that is each note's own."""
+        """A person's inaccuracy, of standard deviation 1: mostly a slow drift, and a little that is each note's own."""
         if not moment.uses("humanize"):
             return 0.0
         place = moment.place
         own = draw_signed(moment.seed, part, place.bar, place.step_in_bar, salt * 128 + note.pitch)
-        return 0.65 * drift(moment.seed, part, place.step, salt) + 0.35 * own
+        luck = _DRIFT * drift(moment.seed, part, place.step, salt) + _OWN * own
+        return max(-_LUCKIEST, min(_LUCKIEST, luck))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from kelly.config import Config
 from kelly.errors import ConfigError
 from kelly.generate.settings import ConductorSettings
+from kelly.music.emotion import Mood
 from kelly.music.intent import Intent, from_words, read_intent
 
 
@@ -40,15 +41,18 @@ def constrained(config: Config, intent: Intent | None) -> Config:
 
 
 def band_of(settings: ConductorSettings, config: Config, intent: Intent | None) -> ConductorSettings:
-    """What the band is told, with what the intent asks of it: mode, feel, rule breaks."""
-    chosen = tuple(name for name, given in (("mood", intent is not None), ("chords", bool(config.music.chords.strip()))) if given)
+    """What the band is told, with what the intent asks of it: mode, feel, rule breaks; a feel among the settings goes first."""
+    feel = config.music.feel
+    chosen = tuple(name for name, given in (("mood", intent is not None), ("chords", config.music.chords.strip())) if given)
+    settings = replace(settings, overrides=chosen)
+    if feel:
+        intent = replace(intent or Intent(Mood(), Mood()), feel=feel, swing=None)
     if intent is None:
-        return replace(settings, overrides=chosen)
+        return settings
     return replace(
         settings,
         mode=intent.mode if not settings.key_given else 0,
         swing=intent.off_eighth,
         push_s=intent.push_s,
         breaks=intent.breaks,
-        overrides=chosen,
     )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kelly.config import DEFAULT_CHANNELS
+from kelly.config import DEFAULT_CHANNELS, did_you_mean
 from kelly.controls import CONTROLS
 from kelly.errors import ConfigError
 from kelly.midi.clock import ClockFollower, TapTempo
@@ -84,14 +84,15 @@ DEFAULTS: Mapping[str, Control] = {
 
 
 def bindings(chosen: Mapping[str, str]) -> dict[str, Control]:
-    """DEFAULTS with the actions that were chosen, as text, in their place; a control that was taken leaves its other action.
+    """DEFAULTS with the actions that were chosen, as text, in their place; a control that was taken leaves its other action; one that is
+    chosen for several does them all.
 
     raises  ConfigError
     """
     bound = dict(DEFAULTS)
     for action, text in chosen.items():
         if action not in ACTIONS:
-            raise ConfigError(f"no action is called {action!r}; there are: {', '.join(ACTIONS)}")
+            raise ConfigError(f"no action is called {action!r}; there are: {', '.join(ACTIONS)}{did_you_mean(action, ACTIONS)}")
         try:
             control = Control.read(text)
         except ValueError as error:

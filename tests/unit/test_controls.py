@@ -1,5 +1,7 @@
 """The player's controls: one table, and each does what it says, in the direction it says."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import soundfile
@@ -12,6 +14,8 @@ from kelly.config import SECTIONS, load_config, to_toml
 from kelly.controls import CONTROLS
 from kelly.errors import ConfigError
 from kelly.generate.conductor import Conductor
+from kelly.generate.dynamics import Dynamics
+from kelly.generate.moment import Note
 from kelly.generate.settings import ConductorSettings
 from kelly.live.engines import BLENDS, SwitchedEngine
 from kelly.live.render import render_config
@@ -83,10 +87,16 @@ def test_intensity_means_louder_and_fuller():
 
 
 def test_dynamics_means_contrast():
-    flat, plain, wide = (velocities(played(dynamics=value)).std() for value in (0.0, 0.5, 1.0))
-    assert flat < 1.0
-    assert plain > 4.0
+    """Of each part within itself: the balance between parts stays, and so does how loud the band is on the whole."""
+    def spread(value):
+        notes = played(dynamics=value)
+        of_part = [velocities([note for note in notes if note[0] == channel]) for channel in sorted({note[0] for note in notes} - {10})]
+        return np.mean([part.std() for part in of_part]), velocities(notes).mean()
+
+    (flat, _), (plain, medium), (wide, loud) = map(spread, (0.0, 0.5, 1.0))
+    assert flat < 2.5 < plain
     assert wide > 1.5 * plain
+    assert abs(loud - medium) < 15
 
 
 def test_humanize_means_looseness():
@@ -103,6 +113,17 @@ def test_feel_means_before_or_behind_the_beat():
     ahead, plain, behind = (np.median(early_s(played(feel=value))) for value in (-1.0, 0.0, 1.0))
     assert ahead < plain - 0.015
     assert behind > plain + 0.015
+
+
+def test_looseness_is_as_wide_as_the_net_says():
+    """What the net calls jitter is a standard deviation."""
+    luck = [Dynamics._luck(part, Note(60 + step % 3, 1.0), at(step), 2) for part in range(6) for step in range(0, 2000, 3)]
+    assert np.std(luck) == pytest.approx(1.0, abs=0.1)
+    assert abs(np.mean(luck)) < 0.1
+
+
+def at(step):
+    return SimpleNamespace(seed=3, place=SimpleNamespace(step=step, bar=step // 16, step_in_bar=step % 16), uses=lambda factor: True)
 
 
 def test_complexity_means_figures():

@@ -11,12 +11,15 @@ import kelly
 from kelly._rt.contract import EMBEDDING
 from kelly.audio.sources import DEMO, FileSource
 from kelly.cli import app
+from kelly.config import FEELS as WORDS_OF_FEEL
 from kelly.config import load_config
 from kelly.errors import ConfigError
+from kelly.generate.settings import ConductorSettings
+from kelly.live.intent import band_of
 from kelly.live.session import Session
 from kelly.midi.sinks import FileSink
 from kelly.music.emotion import ANCHORS, Mood
-from kelly.music.intent import ARCS, Intent, read_intent
+from kelly.music.intent import ARCS, FEELS, Intent, read_intent
 from kelly.music.steering import embedding_from_mood
 from tests.patience import until
 
@@ -185,3 +188,13 @@ def test_describe_names_both_ends():
     text = Intent(Mood(*ANCHORS["joy"]), Mood(), 8, "line").describe()
     assert text.startswith("mood: utterly ")
     assert text.endswith("to neutral (V+0.00 A+0.00 T+0.00) over 8 bars (line)")
+
+
+def test_a_feel_can_be_asked_for_without_a_mood():
+    """And goes before an intent's; the words are one table."""
+    config = load_config(flags={"band_feel": "shuffle"}, env={})
+    assert config.origins["music.feel"] == "--feel"
+    assert (band_of(ConductorSettings(), config, None).swing, band_of(ConductorSettings(), load_config(env={}), None).swing) == (2 / 3, None)
+    slow = Intent(Mood(), Mood(), swing=0.55, mode=-1)
+    assert (band_of(ConductorSettings(), config, slow).swing, band_of(ConductorSettings(), config, slow).mode) == (2 / 3, -1)
+    assert tuple(FEELS) == WORDS_OF_FEEL

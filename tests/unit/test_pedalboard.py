@@ -207,9 +207,14 @@ def test_bindings_are_read_from_the_settings_and_written_again(tmp_path):
     assert load_config(tmp_path / "kelly.toml", env={}).midi.controls == config.midi.controls
 
 
+def test_a_knob_that_is_chosen_for_two_things_does_both():
+    controls = Controls(bindings({"density": "CC 21", "intensity": "CC 21"}))
+    assert {action.name for action in controls.feed((0xB0, 21, 90), 0.0)} == {"density", "intensity"}
+
+
 @pytest.mark.parametrize(
     ("chosen", "words"),
-    [({"jump": "CC 1"}, "no action is called 'jump'"), ({"tap": "pedal"}, "tap: expected 'CC N'"), ({"tap": "CC 200"}, "0..127")],
+    [({"jump": "CC 1"}, "no action is called 'jump'"), ({"freez": "CC 1"}, "did you mean 'freeze'"), ({"tap": "pedal"}, "tap: expected 'CC N'"), ({"tap": "CC 200"}, "0..127")],
 )
 def test_a_binding_that_cannot_be_is_refused_in_words(chosen, words):
     with pytest.raises(ConfigError, match=words):

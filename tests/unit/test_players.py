@@ -129,6 +129,9 @@ def test_flags_say_who_plays_and_where():
         ({"midi_cc": ("joy=20",)}, "no feeling is called 'joy'"),
         ({"midi_cc": ("valence=120",)}, "a controller from 0 to 119"),
         ({"midi_cc": ("valence=CC 20 on channel 17",)}, "a controller from 0 to 119"),
+        ({"midi_cc": ("valence=20", "arousal=20")}, "arousal wants CC 20 on channel 16, which is taken by valence"),
+        ({"midi_cc": ("valence=CC 11 on channel 3",)}, "which is the expression of bass"),
+        ({"band_feel": "swung"}, "expected .*swing.* found 'swung'; did you mean 'swing'"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(flags, words):
