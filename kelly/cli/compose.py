@@ -11,7 +11,7 @@ import click
 
 from kelly.audio.synth import find_synth, render_midi
 from kelly.cli.live import player_command
-from kelly.cli.options import CONFIG, JSON, MODELS, VOICE, console, options, settings
+from kelly.cli.options import BAND, CONFIG, JSON, MODELS, SET, VOICE, console, options, settings
 from kelly.errors import ConfigError, MidiFileError
 from kelly.whole import whole
 
@@ -28,9 +28,7 @@ SCHEMA = "kelly.compose/1"
 @click.option("--meter", metavar="METER", help="2/4 to 7/4, 6/8, 9/8 or 12/8; default 4/4.")
 @click.option("--seed", metavar="N", help="Another seed, another piece of the same kind; default 0.")
 @click.option("--audio", "sound", metavar="FILE", help="Also write how it sounds, with fluidsynth: .wav, .flac, .ogg or .aiff.")
-@click.option("--midi-channel", metavar="PART=N", multiple=True, help="MIDI channel of a part: bass=3. Repeatable.")
-@click.option("--program", metavar="PART=N", multiple=True, help="General MIDI program, 0..127, of a part. Repeatable.")
-@options(MODELS, CONFIG, JSON, VOICE)
+@options(BAND, (SET,), MODELS, CONFIG, JSON, VOICE)
 def command(words: str | None, intent: str | None, output: str | None, bars: int | None, sound: str | None, **flags: Any) -> int:
     """Compose from words: a mood, or one that turns into another.
 

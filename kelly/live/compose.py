@@ -12,19 +12,23 @@ import numpy as np
 
 from kelly._rt.contract import NET_NAMES
 from kelly._rt.layout import dtype
-from kelly.config import Config, load_config
+from kelly._rt.stream.rules import Rule
+from kelly.config import Config, load_config, toml_value
 from kelly.errors import ConfigError
 from kelly.generate.conductor import Conductor
 from kelly.generate.imagined import SAMPLE_RATE_HZ, beat_frames, count_in_frames, imagine
 from kelly.generate.lead_sheet import PHRASE_BARS, LeadSheet, write_sheet
+from kelly.generate.melody import Engine
 from kelly.generate.settings import DRUMS, ConductorSettings, Part
 from kelly.generate.why import Reason, belongs
-from kelly.live.engines import conductor_engines
+from kelly.live.engines import BLENDS, conductor_engines
 from kelly.live.intent import constrained
 from kelly.live.players import conductor_settings
 from kelly.midi.smf import write_smf
 from kelly.midi.tempo import TempoMap
-from kelly.music.intent import MOST_BARS, Intent, from_words, read_intent
+from kelly.music.controls import RANGES
+from kelly.music.emotion import Mood
+from kelly.music.intent import BEARING, MOST_BARS, Intent, from_words, read_intent
 from kelly.music.scale import parse_key
 from kelly.nets.processor import MultiModelProcessor
 
@@ -43,6 +47,8 @@ class Composition:
     key      (tonic, mode) of the beginning
     later    (frame, key) of each change of mode after it
     sources  per net: "model", "fallback" or "off"
+    asked    the intent, before the controls for valence, arousal and tension moved it
+    config   the settings
     said     sentences about rules broken on purpose
     """
 
@@ -54,6 +60,8 @@ class Composition:
     key: tuple[int, int]
     sources: Mapping[str, str]
     said: tuple[str, ...]
+    asked: Intent
+    config: Config
     later: tuple[tuple[int, tuple[int, int]], ...] = ()
 
     def write(self, path: str | os.PathLike[str], title: str = "Kelly") -> None:
@@ -92,15 +100,18 @@ def compose_intent(intent: Intent, config: Config, bars: int, without: frozenset
         raise ConfigError(f"bars: expected 1 to {MOST_BARS}, found {bars}")
     music = config.music
     intent = replace(intent, bars=float(bars)) if intent.bars > 0 else intent
+    intent = replace(intent, feel=music.feel, swing=None) if music.feel else intent
+    asked, intent = intent, moved(intent, config.controls)
     processor = MultiModelProcessor(
         config.models.path or None,
         enabled=[name for name in NET_NAMES if name not in config.models.disabled],
         strict=config.models.strict,
         arithmetic=config.engine.arithmetic,
+        insisted=config.models.enabled,
     )
     sheet = write_sheet(
         intent,
-        processor.clone_engine("harmonypredictor"),
+        Blended("harmonypredictor", processor.clone_engine("harmonypredictor"), config.controls),
         bars=bars,
         key=parse_key(music.key) or parse_key(intent.key or "auto"),
         tempo_bpm=music.tempo_bpm or intent.tempo_bpm,
@@ -110,16 +121,47 @@ def compose_intent(intent: Intent, config: Config, bars: int, without: frozenset
     )
     settings = conductor_settings(config, intent, without)
     settings = replace(settings, seed=sheet.chance, key_given=True, tempo_given=True, alone=True, count_in_bars=PHRASE_BARS, overrides=("mood",))
-    events, reasons, conductor = _play(sheet, processor, settings)
+    settings = replace(settings, look_ahead_s=ConductorSettings().look_ahead_s)  # nobody waits for a piece
+    events, reasons, conductor = _play(sheet, processor, settings, config.controls)
     period, beats = beat_frames(sheet), bars * sheet.beats_per_bar
     knots = [(round(beat * period), beat) for beat in range(beats)]
     tempo = TempoMap(knots, sheet.tempo_bpm, sheet.beats_per_bar, 0, sheet.ternary, PHRASE_BARS * sheet.beats_per_bar, 0)
     sources = {name: processor.slot(name).source for name in NET_NAMES}
     keys = [(round(bar * sheet.beats_per_bar * period), (key.tonic, key.mode)) for bar, key in sheet.key_changes()]
-    return Composition(sheet, events, reasons, conductor.parts, tempo, keys[0][1], sources, tuple(conductor.breaker.said), tuple(keys[1:]))
+    return Composition(
+        sheet, events, reasons, conductor.parts, tempo, keys[0][1], sources, tuple(conductor.breaker.said), asked, config, tuple(keys[1:])
+    )
 
 
-def _play(sheet: LeadSheet, processor: MultiModelProcessor, settings: ConductorSettings) -> tuple[Any, tuple[Reason, ...], Conductor]:
+class Blended:
+    """A net as far as the hands on ``blend`` and on its own blend go, and its rule for the rest."""
+
+    def __init__(self, name: str, net: Engine, controls: Any) -> None:
+        self._net, self._rule = net, Rule(name)
+        self._share = np.float32(controls.blend * getattr(controls, BLENDS[NET_NAMES.index(name)]))
+
+    def process(self, x: Any, out: Any) -> None:
+        self._net.process(x, out)
+        if self._share < 1.0:
+            out += (np.float32(1.0) - self._share) * (self._rule(x) - out)
+
+    def reset(self) -> None:
+        self._net.reset()
+        self._rule.reset()
+
+
+def moved(intent: Intent, controls: Any) -> Intent:
+    """An intent with the hands on valence, arousal and tension added, as a recognizer's word has them added."""
+
+    def shift(mood: Mood) -> Mood:
+        return Mood(*(max(-1.0, min(1.0, getattr(mood, axis) + getattr(controls, axis))) for axis in ("valence", "arousal", "tension")))
+
+    return replace(intent, start=shift(intent.start), end=shift(intent.end))
+
+
+def _play(
+    sheet: LeadSheet, processor: MultiModelProcessor, settings: ConductorSettings, controls: Any
+) -> tuple[Any, tuple[Reason, ...], Conductor]:
     """What the band makes of a lead sheet: events and reasons, the first bar line at frame 0."""
     engines = conductor_engines(processor)
     conductor = Conductor(SAMPLE_RATE_HZ, settings, engines)
@@ -129,7 +171,10 @@ def _play(sheet: LeadSheet, processor: MultiModelProcessor, settings: ConductorS
     last_bars = start + (sheet.bars - 2) * sheet.beats_per_bar * beat_frames(sheet)
     phrase = PHRASE_BARS * sheet.beats_per_bar * beat_frames(sheet)
     moves = sheet.intent.bars > 0 and "drums" not in settings.off
-    for tick in imagine(sheet, processor.clone_engine("groovepredictor"), sources):
+    groove = Blended("groovepredictor", processor.clone_engine("groovepredictor"), controls)
+    turned = [getattr(controls, name) - default for name, (_, _, default) in RANGES.items()]
+    for tick in imagine(sheet, groove, sources):
+        tick["controls"][: len(turned)] = turned
         if moves:  # a way that begins or ends still does so without drums
             first = PHRASE_BARS * max(0, round((int(tick["frame"]) - start) // phrase))
             conductor.switch(DRUMS, sheet.intent.at(first).arousal >= STILL)
@@ -176,7 +221,7 @@ def _own(reason: Reason, sheet: LeadSheet) -> Reason:
 
 def recipe(piece: Composition, title: str) -> str:
     """An intent file that composes the piece again, byte for byte: ``kelly compose --intent FILE``."""
-    sheet, intent = piece.sheet, piece.sheet.intent
+    sheet, intent = piece.sheet, piece.asked
     lines = ["# Written by `kelly compose`; the same piece again: kelly compose --intent THIS -o AGAIN.mid"]
     if intent.bars > 0:
         lines += [f"from = {_point(intent.start)}", f"to = {_point(intent.end)}", f"bars = {sheet.bars}", f'arc = "{intent.arc}"']
@@ -188,6 +233,14 @@ def recipe(piece: Composition, title: str) -> str:
     lines += [f'feel = "{intent.feel}"'] if intent.feel else []
     for broken in intent.breaks:
         lines += ["", "[[breaks]]", f'name = "{broken.name}"', f"severity = {broken.severity!r}"]
+    lines += ["", "[settings]  # what is not named is as kelly comes; a flag goes before"]
+    section = ""
+    for row in BEARING.values():
+        value, plain = (getattr(getattr(config, row.section), row.field) for config in (piece.config, Config()))
+        if value != plain:
+            lines += ["", f"[settings.{row.section}]"] if row.section != section else []
+            lines.append(f"{row.field} = {toml_value(value)}")
+            section = row.section
     return "\n".join(lines) + "\n"
 
 
@@ -204,9 +257,31 @@ def from_file(path: str | os.PathLike[str], config: Config) -> tuple[Intent, Con
     """An intent file's intent, and the settings with what it asks for wherever nobody chose otherwise; ConfigError."""
     intent = read_intent(path)
     config = constrained(config, intent)
+    if intent.settings is not None:
+        config = _as_composed(config, intent.settings)
     if intent.seed is not None and "music.seed" not in config.origins:
         config = replace(config, music=replace(config.music, seed=intent.seed))
     return intent, config
+
+
+def _as_composed(config: Config, said: Mapping[str, Any]) -> Config:
+    """Settings as a piece's own file says them, and as kelly comes where it does not; flags go before, files and environment don't."""
+    preset = f"{config.music.preset}.toml:" if config.origins.get("music.preset") == "--preset" else "--"
+
+    def typed(key: str) -> bool:
+        origin = config.origins.get(key, "")
+        return origin.startswith("--") or preset in origin
+
+    sections = {name: getattr(config, name) for name in ("midi", "models", "engine", "controls")}
+    for row in BEARING.values():
+        now, plain = (getattr(getattr(one, row.section), row.field) for one in (config, Config()))
+        value = said.get(row.key, plain)
+        if isinstance(now, Mapping):
+            value = {**plain, **value, **{name: item for name, item in now.items() if typed(f"{row.key}.{name}")}}
+        elif typed(row.key):
+            value = now
+        sections[row.section] = replace(sections[row.section], **{row.field: value})
+    return replace(config, **sections)
 
 
 def length(intent: Intent, bars: int | None = None) -> int:

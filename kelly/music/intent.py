@@ -25,6 +25,9 @@
     bars = 16
     seed = 3
     title = "grief turning into hope"
+
+    [settings.midi]                         # for `kelly compose` only: settings as in kelly.toml, in its place
+    programs = { melody = 73 }
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly.config import METER, METERS, did_you_mean
+from kelly.config import METER, METERS, SETTINGS, did_you_mean
 from kelly.errors import ConfigError
 from kelly.music.breaks import BREAKS, Wanted
 from kelly.music.emotion import Mood
@@ -63,7 +66,7 @@ ROWS_PER_BAR = 16
 MOST_BARS = 1024
 WAY_BARS = 16.0
 """How long a way is that only words describe."""
-KEYS = ("mood", "point", "from", "to", "bars", "arc", "constraints", "breaks", "piece")
+KEYS = ("mood", "point", "from", "to", "bars", "arc", "constraints", "breaks", "piece", "settings")
 CONSTRAINTS = ("key", "mode", "tempo", "meter", "swing", "feel")
 MODES = {"major": MAJOR, "minor": MINOR}
 FEELS: dict[str, tuple[float | None, float]] = {
@@ -75,6 +78,15 @@ FEELS: dict[str, tuple[float | None, float]] = {
 }
 """Word -> place of the off-eighth (None: as the groove has it), and seconds behind the beat."""
 PIECE = ("bars", "seed", "title")
+BEARING = {
+    row.key: row
+    for row in SETTINGS
+    if row.section == "controls" or row.key in (
+        "midi.channels", "midi.programs", "midi.parts", "midi.ranges", "midi.cc",
+        "models.path", "models.disabled", "models.enabled", "engine.arithmetic",
+    )
+}  # fmt: skip
+"""The settings that bear on a piece beside its intent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,7 @@ class Intent:
     feel       row of FEELS, "" for none
     breaks     rules to break on purpose
     piece_bars, seed, title   of a composition; None and "" where nothing is said
+    settings   of a composition: rows of BEARING by key; None where the file has no such table
     """
 
     start: Mood
@@ -109,6 +122,7 @@ class Intent:
     piece_bars: int | None = None
     seed: int | None = None
     title: str = ""
+    settings: Mapping[str, Any] | None = None
 
     @property
     def off_eighth(self) -> float | None:
@@ -219,7 +233,22 @@ def _intent(document: dict[str, Any]) -> Intent:
         piece_bars=_whole(piece, "bars", 1, MOST_BARS),
         seed=_whole(piece, "seed", 0, 2**63 - 1),
         title=piece.get("title", ""),
+        settings=_settings(document["settings"]) if "settings" in document else None,
     )  # fmt: skip
+
+
+def _settings(sections: Any) -> dict[str, Any]:
+    """Settings by key, each read as kelly.toml's are."""
+    if not isinstance(sections, dict) or not all(isinstance(table, dict) for table in sections.values()):
+        raise ConfigError("settings: expected tables as in kelly.toml, such as [settings.midi]")
+    found = {f"{section}.{name}": value for section, table in sections.items() for name, value in table.items()}
+    _known(found, tuple(BEARING), "settings.")
+    for key, value in found.items():
+        try:
+            found[key] = BEARING[key].read(value, False)
+        except ValueError as error:
+            raise ConfigError(f"settings.{key}: {error}") from None
+    return found
 
 
 def _tempo(rules: dict[str, Any]) -> tuple[float, float] | None:

@@ -233,6 +233,48 @@ def test_the_command_writes_the_piece_its_intent_and_a_report(tmp_path, capsys, 
     assert (tmp_path / "again.toml").read_text() == (tmp_path / "grief-turning-into-hope.toml").read_text()
 
 
+TURNED = [
+    "--program", "melody=73", "--midi-channel", "bass=7", "--part", "pad=off", "--range", "melody=60-84", "--midi-cc", "valence=20",
+    "--disable", "melodytransformer", "--enable", "groovepredictor", "--set", "density=.8", "--set", "valence=.2", "--set", "blend_harmony=.3",
+    "--feel", "swing", "--preset", "ballad",
+]  # fmt: skip
+
+
+def test_whatever_was_typed_the_intent_file_composes_the_piece_again(tmp_path, monkeypatch):
+    """Also where another kelly.toml lies about; what is typed beside it goes before."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["compose", "grief turning into hope", "--bars", "8", "-o", "plain.mid", "-q"]) == 0
+    assert run(["compose", "grief turning into hope", "--bars", "8", *TURNED, "-o", "one.mid", "-q"]) == 0
+    (tmp_path / "kelly.toml").write_text("[controls]\ndensity = 0.1\n[midi]\nprograms = { bass = 38, pad = 50 }\n")
+    assert run(["compose", "--intent", "one.toml", "-o", "two.mid", "-q"]) == 0
+    assert (tmp_path / "one.mid").read_bytes() == (tmp_path / "two.mid").read_bytes() != (tmp_path / "plain.mid").read_bytes()
+    assert (tmp_path / "one.toml").read_text() == (tmp_path / "two.toml").read_text()
+    assert run(["compose", "--intent", "one.toml", "--set", "density=.2", "-o", "three.mid", "-q"]) == 0
+    assert "density = 0.2" in (tmp_path / "three.toml").read_text()
+    assert (tmp_path / "three.mid").read_bytes() != (tmp_path / "one.mid").read_bytes()
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("programs = { bss = 3 }", "no part is called 'bss'"),
+    ("programms = { bass = 3 }", "did you mean 'midi.programs'"),
+    ("programs = 3", "expected a table of parts"),
+])  # fmt: skip
+def test_settings_of_a_piece_are_read_as_strictly_as_others(tmp_path, text, said):
+    (tmp_path / "odd.toml").write_text(f'mood = "calm"\n[settings.midi]\n{text}\n')
+    with pytest.raises(ConfigError, match=said):
+        read_intent(tmp_path / "odd.toml")
+
+
+def test_controls_turn_a_piece_as_they_turn_a_session():
+    def notes(**controls):
+        return compose_intent(from_words("joy"), load_config(flags=controls, env={}, alone=True), 8).played
+
+    plain = notes()
+    assert sum(notes(density=0.1).values()) < 0.8 * sum(plain.values()) < 0.8 * sum(notes(density=0.9).values())
+    assert sum(notes(bypass=1.0).values()) == 0
+    assert notes(part=("drums=off",))["drums"] == 0
+
+
 @pytest.mark.parametrize(("words", "code", "said"), [
     (["compose"], 2, "words or --intent"),
     (["compose", "xylophone"], 2, "no mood"),
