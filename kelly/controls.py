@@ -16,15 +16,15 @@ CONTROLS = (
     ("bypass", 0.0, 1.0, 0.0, "switch", "from .5 on kelly listens and does not play"),
     ("blend", 0.0, 1.0, 1.0, "", "whose answers: the rules' .. the nets'; of all five together"),
     ("blend_emotion", 0.0, 1.0, 1.0, "", "the same of the recognizer, times blend"),
-    ("blend_melody", 0.0, 1.0, 1.0, "", "the same of the melody: its net, its force and timing; times blend"),
+    ("blend_melody", 0.0, 1.0, 1.0, "", "the same of the melody: its notes, and how they are played (see blend_dynamics); times blend"),
     ("blend_harmony", 0.0, 1.0, 1.0, "", "the same of which chord is played, times blend"),
-    ("blend_dynamics", 0.0, 1.0, 1.0, "", "the same of all parts' force and timing, times blend"),
+    ("blend_dynamics", 0.0, 1.0, 1.0, "", "the same of how all parts are played: timing, length, arc, balance, swell, pedal; level and stresses are the rule's at any blend"),
     ("blend_groove", 0.0, 1.0, 1.0, "", "the same of the groove, times blend"),
-    ("blend_chords", 0.0, 1.0, 1.0, "", "the same of the chords' force and timing, times blend and blend_dynamics"),
-    ("blend_bass", 0.0, 1.0, 1.0, "", "the same of the bass's force and timing"),
-    ("blend_drums", 0.0, 1.0, 1.0, "", "the same of the drums': groove, times blend_groove too, force and timing; the band follows its drummer"),
-    ("blend_counter", 0.0, 1.0, 1.0, "", "the same of the counter-melody's force and timing"),
-    ("blend_pad", 0.0, 1.0, 1.0, "", "the same of the pad's force and timing"),
+    ("blend_chords", 0.0, 1.0, 1.0, "", "the same of how the chords are played, times blend and blend_dynamics"),
+    ("blend_bass", 0.0, 1.0, 1.0, "", "the same of how the bass is played"),
+    ("blend_drums", 0.0, 1.0, 1.0, "", "the same of the drums: groove, times blend_groove too, and how they are played; the band follows its drummer"),
+    ("blend_counter", 0.0, 1.0, 1.0, "", "the same of how the counter-melody is played"),
+    ("blend_pad", 0.0, 1.0, 1.0, "", "the same of how the pad is played"),
 )
 """What a player may turn while the music goes on: name, lowest, highest, default, unit, meaning.
 
