@@ -14,7 +14,7 @@ from kelly._rt.layout import COMMAND_KINDS, dtype
 from kelly.generate.conductor import Conductor
 from kelly.live.chain import Chain
 from kelly.live.engines import SwitchedEngine
-from kelly.live.take import Recorder
+from kelly.live.recorder import Recorder
 
 POLL_S, REST_S = 0.002, 0.034  # live: after a tick the next is 40 ms away, and looking for it costs
 EAGER_S = 0.0003

@@ -10,8 +10,8 @@ from kelly._rt.layout import SOURCES
 from kelly.audio.sources import Source
 from kelly.live.chain import Chain
 from kelly.live.conducting import Conducting
+from kelly.live.recorder import Recorder
 from kelly.live.stats import Snapshot, latency_row
-from kelly.live.take import Recorder
 from kelly.live.watch import Watch
 from kelly.midi.listener import Listener
 from kelly.midi.sink import Sink

@@ -11,7 +11,7 @@ import numpy as np
 from kelly._rt.layout import dtype
 from kelly.errors import DataError, TakeError
 from kelly.generate.settings import Part
-from kelly.live.take import BEATS, NOTES, SCORE, lock, save
+from kelly.live.take import BEATS, NOTE_COLUMNS, NOTES, SCORE, lock, save
 from kelly.midi.sink import Events, Score
 from kelly.midi.tempo import TempoMap
 
@@ -32,7 +32,7 @@ def salvage(take: Path) -> Path:
         raise TakeError(f"{take}: no unfinished take")
     try:
         told = json.loads((take / SCORE).read_text(encoding="utf-8"))
-        rows = [list(map(int, line)) for line in _lines(take / NOTES, 7)]
+        rows = [list(map(int, line)) for line in _lines(take / NOTES, len(NOTE_COLUMNS))]
         knots = [(int(frame), int(beat)) for frame, beat in _lines(take / BEATS, 2)]
         parts = [_part(row) for row in told["parts"]]
         phrases = (told.get("phrase_beats", 0), told.get("phrase", 0))
@@ -72,7 +72,7 @@ def _silenced(rows: list[list[int]]) -> Events:
     for serial, ((channel, note), row) in enumerate(sounding.items(), 1 << 61):
         rows.append([end, serial, row[2], 0x80 | channel, note, 64, 3])
     events = np.zeros(len(rows), dtype("event"))
-    for column, name in enumerate(("frame", "serial", "part", "status", "data1", "data2", "size")):
+    for column, name in enumerate(NOTE_COLUMNS):
         events[name] = [row[column] for row in rows]
     return events
 

@@ -38,10 +38,10 @@ from kelly.live.osc import OscSender
 from kelly.live.pedalboard import Pedalboard
 from kelly.live.players import conductor_settings
 from kelly.live.priority import raised
+from kelly.live.recorder import Recorder
 from kelly.live.salvage import salvage, unfinished
 from kelly.live.stats import Snapshot
 from kelly.live.steering import Steering
-from kelly.live.take import Recorder
 from kelly.live.watch import Watch
 from kelly.live.window import Window
 from kelly.midi.inputs import Controls, bindings

@@ -20,7 +20,7 @@ from kelly._rt.layout import COMMAND_KINDS, dtype
 from kelly.generate.settings import part_row
 from kelly.live.chain import Chain
 from kelly.live.engines import SwitchedEngine
-from kelly.live.take import Recorder
+from kelly.live.recorder import Recorder
 from kelly.music.controls import NAMES, within
 from kelly.nets.processor import RuledNetwork, load_file
 

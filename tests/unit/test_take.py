@@ -15,7 +15,7 @@ from kelly.audio import wav as wav_module
 from kelly.audio.wav import WavWriter
 from kelly.config import load_config, to_toml
 from kelly.errors import TakeError
-from kelly.live import take as take_module
+from kelly.live import recorder as recorder_module
 from kelly.live.render import render_config
 from kelly.live.salvage import salvage, unfinished
 from kelly.live.session import Session
@@ -197,8 +197,8 @@ def test_a_disk_that_fails_ends_the_recording_and_nothing_else(tmp_path, monkeyp
 
 
 def test_a_disk_that_is_too_slow_ends_the_recording_where_the_sound_is_still_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(take_module, "TAPE_S", 0.5)
-    monkeypatch.setattr(take_module, "FLUSH_S", 3.0)
+    monkeypatch.setattr(recorder_module, "TAPE_S", 0.5)
+    monkeypatch.setattr(recorder_module, "FLUSH_S", 3.0)
     session = session_on(Device(music(4)), config(record=str(tmp_path / "takes")))
     with session:
         assert session.source.delivered.wait(PATIENCE_S)
