@@ -11,7 +11,7 @@ Determinism. What is planned depends on ticks, settings and engines only; chance
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -58,6 +58,7 @@ class Conductor:
     reasons         why.Reason of every note that was struck, in the order of planning; the owner may drop old ones
     broken          name of a rule break -> notes that it touched
     breaker.said    sentences about the rules broken on purpose
+    foretold        beat of the grid -> its chord, where somebody has written them all down; None: the band has to foresee them
     """
 
     def __init__(self, sample_rate_hz: float, settings: ConductorSettings, engines: Mapping[str, Engine]) -> None:
@@ -73,6 +74,7 @@ class Conductor:
         self.breaker = Breaker(settings)
         self._feelings = FeelingOut(settings.feelings, self.sample_rate_hz)
         self._ending = Ending(self.sample_rate_hz, settings.tempo_given)
+        self.foretold: Callable[[int], Chord | None] | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -281,7 +283,8 @@ class Conductor:
         new = self._before is None or self._before[1] != chord
         self._before = (place.beat, chord)
         self._foresight.hear(place, known, self._tracks.confidence)
-        self._coming = (place.beat, self._foresight.at(place.beat + 1, place.beats_per_bar))
+        coming = self.foretold(place.beat + 1) if self.foretold else self._foresight.at(place.beat + 1, place.beats_per_bar)
+        self._coming = (place.beat, coming)
         return new
 
     def _plan(self, step: int, heard: Heard) -> None:

@@ -81,7 +81,8 @@ class Drums:
         if place.sub % 2 == 0:
             probability = groove.high[place.step_in_bar // 2 % 8]
             if half_time(moment):
-                return self._hit(drum, 1.0, "backbeat", probability) if backbeat else None
+                broke = "half time" if "half time" in moment.breaks else ""
+                return self._hit(drum, 1.0, "backbeat", probability, broke) if backbeat else None
             if probability >= (0.35 if backbeat else 0.3 + 0.6 * self._pattern_draw(moment, 2)):
                 return self._hit(drum, 1.1 if backbeat else 0.7, "backbeat" if backbeat else "high voice", probability)
         return self._ghost(moment) if drum == SNARE else None

@@ -26,7 +26,7 @@ RULES: Mapping[str, str] = {
     "root": "the bass stands on the chord's root where the bar or the chord begins",
     "beat": "the bass marks the beat: the chords wait, and the foot does not fall here",
     "with the kick": "the bass plays with the kick",
-    "approach": "the bass steps towards the root that the progression has led to before",
+    "approach": "the bass steps towards the root that comes next",
     "figure": "the bass moves between two roots",
     "kick": "the groove's low voice plays here",
     "backbeat": "the snare answers the kick",
@@ -61,7 +61,7 @@ FACTORS: Mapping[str, str] = {
     "voice-leading": "the semitones that all voices move",
     "kick": "the drummer's foot",
     "groove": "the groove network's pattern",
-    "forecast": "the chord that followed here before",
+    "forecast": "the chord that comes next, as it is written or as it followed here before",
     "humanize": "timing and force as a person's",
     "breaks": "rules broken on purpose",
 }

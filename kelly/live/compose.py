@@ -165,6 +165,8 @@ def _play(
     """What the band makes of a lead sheet: events and reasons, the first bar line at frame 0."""
     engines = conductor_engines(processor)
     conductor = Conductor(SAMPLE_RATE_HZ, settings, engines)
+    before = PHRASE_BARS * sheet.beats_per_bar
+    conductor.foretold = lambda beat: sheet.at(beat - before).chord if beat >= before else None
     sources = {name: processor.slot(name).source for name in NET_NAMES}
     start, end = count_in_frames(sheet), sheet.bars * sheet.beats_per_bar * beat_frames(sheet)
     rows = []

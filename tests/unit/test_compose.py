@@ -302,6 +302,15 @@ def test_a_rule_broken_on_purpose_is_told_with_the_pieces_own_bar(tmp_path):
     assert set(told) >= {bar for bar in broken if bar - 1 not in broken}
 
 
+def test_the_bass_knows_where_the_written_chords_go(hope):
+    """A step or two below or above the next chord's root, in many a bar; nobody has to have heard it before."""
+    steps = [reason for reason in hope.reasons if reason.rule == "approach"]
+    assert len({reason.bar for reason in steps}) >= 5
+    for reason in steps:
+        beat = 4 * reason.bar + reason.step // 4
+        assert (reason.pitch - hope.sheet.at(beat + 1).chord.root + 2) % 12 in (0, 1, 3, 4)
+
+
 def test_alone_the_band_sings_without_waiting_for_a_turn():
     """No phrase passes without a tune in its first half."""
     piece = compose_intent(from_words("grief turning into hope", 16), load_config(flags={"seed": 3, "key": "D"}), 16)
