@@ -24,9 +24,6 @@ NAMES = tuple(row[0] for row in CONTROLS)
 RANGES: Mapping[str, tuple[float, float, float]] = {name: (low, high, default) for name, low, high, default, _, _ in CONTROLS}
 """Name -> lowest, highest, default."""
 
-MEANINGS: Mapping[str, str] = {row[0]: row[5] for row in CONTROLS}
-UNITS: Mapping[str, str] = {row[0]: row[4] for row in CONTROLS}
-
 
 @dataclass(frozen=True, slots=True)
 class Controls:

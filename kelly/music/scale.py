@@ -10,7 +10,6 @@ from kelly.music.pitch import fifths_name, spell, split_name
 MAJOR, MINOR = 1, -1
 MAJOR_STEPS = (0, 2, 4, 5, 7, 9, 11)
 MINOR_STEPS = (0, 2, 3, 5, 7, 8, 10)
-HARMONIC_MINOR_STEPS = (0, 2, 3, 5, 7, 8, 11)
 MODE_NAMES = {
     "": MAJOR, "major": MAJOR, "maj": MAJOR, "dur": MAJOR,
     "m": MINOR, "minor": MINOR, "min": MINOR, "moll": MINOR,

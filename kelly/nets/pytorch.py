@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -383,9 +383,3 @@ class TorchNet:
             f"{type(self.forward).__name__}.forward", expected="(1, T, in) -> (1, T, out), or the same without the 1",
             found="; ".join(problems),
         )  # fmt: skip
-
-
-def net_of_modules(modules: Sequence[Any], forward: Any = None, exported: Callable[[Sequence[Any]], int] | None = None) -> TorchNet:
-    """A TorchNet of leaves whose layers are counted by ``exported``, which says how many layers the first leaves become."""
-    rows = None if exported is None else [max(0, exported(modules[: n + 1]) - 1) for n in range(len(modules))]
-    return TorchNet(modules, rows, forward)

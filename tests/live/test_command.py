@@ -11,11 +11,11 @@ import sys
 import time
 from pathlib import Path
 
-import mido
 import numpy as np
 import pytest
 import soundfile
 
+from tests.midi_files import open_notes
 from tests.patience import PATIENCE_S, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,17 +27,6 @@ def env(tmp_path):
     """This tree on the path, nobody's settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("KELLY_")}
     return {**inherited, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(tmp_path)}
-
-
-def open_notes(path):
-    """Notes of a MIDI file that were struck and never released."""
-    sounding = set()
-    for message in mido.MidiFile(path):
-        if message.type == "note_on" and message.velocity:
-            sounding.add((message.channel, message.note))
-        elif message.type in ("note_on", "note_off"):
-            sounding.discard((message.channel, message.note))
-    return sounding
 
 
 def kept(takes, seconds):

@@ -25,13 +25,7 @@ from kelly.cli.status import status_line
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch, tmp_path):
-    """Neither the environment nor a file of this machine has a say."""
-    for name in [name for name in os.environ if name.startswith("KELLY_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def parsed(*words):

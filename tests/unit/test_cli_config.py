@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 
 import pytest
@@ -13,14 +12,7 @@ from kelly.cli import app
 from kelly.cli.config import template
 from kelly.config import SETTINGS, Config, load_config
 
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch, tmp_path):
-    """Neither the environment nor a file of this machine has a say."""
-    for name in [name for name in os.environ if name.startswith("KELLY_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def test_show_prints_every_setting_and_its_origin(capsys, monkeypatch, tmp_path):

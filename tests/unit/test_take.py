@@ -20,6 +20,7 @@ from kelly.live.render import render_config
 from kelly.live.salvage import salvage, unfinished
 from kelly.live.session import Session
 from kelly.midi.sinks import MemorySink
+from tests.midi_files import open_notes
 from tests.patience import PATIENCE_S, until
 from tests.rig import chords
 
@@ -95,16 +96,6 @@ def session_on(source, settings, sink=None):
 
     source.heard = played
     return session
-
-
-def open_notes(path):
-    sounding = set()
-    for message in mido.MidiFile(path):
-        if message.type == "note_on" and message.velocity:
-            sounding.add((message.channel, message.note))
-        elif message.type in ("note_on", "note_off"):
-            sounding.discard((message.channel, message.note))
-    return sounding
 
 
 def rendered(take, target):
