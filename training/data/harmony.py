@@ -13,6 +13,7 @@ from training.data.symbols import chroma, key_of, mood_at, pitched
 
 HOLD, NO_CHORD, SUS4_V, POWER_I = (HARMONY_OUT[name].start for name in ("hold", "no_chord", "dominant_sus4", "tonic_power"))
 PHRASE_BEATS = 16
+FORGOTTEN_S = 24.0  # six time constants of the slower chroma
 AT = {field.name: field.start for field in HARMONY_IN.fields}
 Spans = list[tuple[float, float, Chord | None]]
 
@@ -38,6 +39,7 @@ def beat_rows(score: Score, beats: NDArray[np.floating], chords: Spans, key: tup
     notes, times = pitched(score), beats[:, 0]
     starts = np.array([span[0] for span in chords])
     first = int(np.argmax(beats[:, 1] > 0))
+    longest = FORGOTTEN_S + float((notes["end_s"] - notes["onset_s"]).max(initial=0.0))
     answers = []
     for b in range(first, len(times)):  # an annotated change is on a beat, give or take a little
         index = int(np.searchsorted(starts, times[b] + 0.12, side="right")) - 1
@@ -51,10 +53,9 @@ def beat_rows(score: Score, beats: NDArray[np.floating], chords: Spans, key: tup
         row = out[t]
         row[:64] = mood_at(notes, t - 0.5, mode)
         row[AT["mode"]], row[AT["key_confidence"]] = mode, 1
+        near = notes[slice(*np.searchsorted(notes["onset_s"], (now - longest, now)))]
         for name, span_s in (("chroma_2s", 2.0), ("chroma_8s", 8.0)):
-            sounding = np.minimum(notes["end_s"], now) - np.maximum(notes["onset_s"], now - span_s)
-            heard = sounding > 0
-            row[AT[name] : AT[name] + 12] = np.roll(chroma(notes["pitch"][heard], sounding[heard]), -tonic)
+            row[AT[name] : AT[name] + 12] = np.roll(chroma(near["pitch"], faded(near, now, span_s / 2)), -tonic)
         low, high = np.searchsorted(notes["onset_s"], (now - 2, now))
         row[AT["density"]] = min(1, (high - low) / 2 / 8)
         state.tell(row, t)
@@ -68,6 +69,15 @@ def beat_rows(score: Score, beats: NDArray[np.floating], chords: Spans, key: tup
             changes.append(t)
             state.change(chord, t)
     return out
+
+
+def faded(notes: NDArray[np.void], now: float, constant_s: float) -> NDArray[np.float64]:
+    """(n,) how much each note weighs in a running mean at ``now``: the engine's chromas fade, they have no edge.
+
+    constant_s  its time constant; what is so long ago weighs 1/e
+    """
+    end = np.minimum(notes["end_s"], now)
+    return np.where(end > notes["onset_s"], np.exp((end - now) / constant_s) - np.exp((notes["onset_s"] - now) / constant_s), 0.0)
 
 
 def change_rows(chords: Spans) -> NDArray[np.float32]:
