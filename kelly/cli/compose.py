@@ -66,13 +66,14 @@ def command(words: str | None, intent: str | None, output: str | None, bars: int
     if voice.json:
         voice.report(SCHEMA, {
             "midi_file": str(target), "intent_file": str(beside), "audio_file": sound, "intent": wanted.describe(),
-            "key": sheet.key.short, "tempo_bpm": sheet.tempo_bpm, "meter": sheet.meter, "bars": sheet.bars, "seed": sheet.seed,
+            "key": sheet.key.short, "tempo_bpm": sheet.tempo_bpm, "tempi_bpm": list(sheet.tempi), "meter": sheet.meter, "bars": sheet.bars, "seed": sheet.seed,
             "form": sheet.form, "chords": sheet.symbols(), "played": piece.played, "sources": dict(piece.sources), "breaks": broken(piece),
         })  # fmt: skip
     else:
         voice.narrate(wanted.describe())
         home = " to ".join(str(key) for _, key in sheet.key_changes())
-        voice.narrate(f"{home}, {sheet.tempo_bpm:g} bpm, {sheet.meter}, form {sheet.form}\n{sheet.symbols()}")
+        tempo = f"{sheet.tempi[0]:g} to {sheet.tempi[-1]:g}" if sheet.tempi else f"{sheet.tempo_bpm:g}"
+        voice.narrate(f"{home}, {tempo} bpm, {sheet.meter}, form {sheet.form}\n{sheet.symbols()}")
         for sentence in broken(piece):
             voice.narrate(sentence)
     voice.narrate(f"notes: {target}\nagain: kelly compose --intent {beside}\nhear them: {sound or player_command(target)}")

@@ -33,6 +33,7 @@ SAME_MOOD = 0.45  # a phrase returns while the mood is no farther from where it 
 TWO_CHORDS = 0.3  # arousal from which the second half of a phrase moves twice a bar
 TONICS = (0, 2, 3, 5, 7, 9, 10)  # keys that sit well on a keyboard, drawn where none is asked for
 MIDDLE_BPM, OCTAVES = 96.0, 0.55  # tempo of a neutral mood; doublings per unit of arousal
+LEAST_GLIDE_BPM = 4.0  # between the slowest and the fastest bar; a way that asks for less keeps its tempo
 BORROWING = 4.0  # how fast borrowing grows below an even chance of major, see `borrowed_share`
 UNEASE = 8.0  # weight of diminished chords, which the net all but leaves out, per unit of tension
 STALE = 0.35  # how much a step from chord to chord is wanted that the phrase has made already
@@ -73,7 +74,9 @@ class LeadSheet:
     choices   ordered by beat, the first on beat 0
     form      a letter per phrase
     ternary   whether a beat has three eighths, as in 6/8
+    tempo_bpm the tempo, or the middle one, which everything is planned at
     modes     1 or -1 per phrase; empty: the key's
+    tempi     bpm per bar, where the tempo goes with the mood; empty: it is steady
     """
 
     intent: Intent
@@ -86,6 +89,7 @@ class LeadSheet:
     form: str
     ternary: bool = False
     modes: tuple[int, ...] = ()
+    tempi: tuple[float, ...] = ()
 
     @property
     def chance(self) -> int:
@@ -105,6 +109,11 @@ class LeadSheet:
             if not found or found[-1][1] != key:
                 found.append((bar, key))
         return found
+
+    @property
+    def tempo_range(self) -> tuple[float, float]:
+        """Slowest and fastest bpm of all that was chosen about the tempo."""
+        return min((self.tempo_bpm, *self.tempi)), max((self.tempo_bpm, *self.tempi))
 
     @property
     def meter(self) -> str:
@@ -146,7 +155,7 @@ def write_sheet(
     harmony        the harmony net, or its rule: ``process(x, out)``, ``reset()``
     bars           1..1024
     key, tempo_bpm None: chosen by the mood, within what the intent asks for; major or minor by the mean
-                   mood's probability of major, of a way by its end's
+                   mood's probability of major, of a way by its end's; the tempo of a way goes with its arousal
     returns        LeadSheet; same arguments, same sheet
     thread         [main]
     """
@@ -158,11 +167,16 @@ def write_sheet(
         likely = sum(targets_from_mood(mood).p_major for mood in moods) / bars
         tonic = TONICS[int(draw(chance, 0, 0, 0, _SALT_TONIC) * len(TONICS))]
         key = Key(tonic, intent.mode or (modes[-1] if modes else MAJOR if likely >= 0.5 else MINOR))
+    tempi: tuple[float, ...] = ()
     if tempo_bpm is None:
         low, high = intent.tempo_range or (30.0, 300.0)
         tempo_bpm = max(low, min(high, float(round(MIDDLE_BPM * 2.0 ** (OCTAVES * arousal)))))
+        middles = (intent.at(bar + 0.5).arousal for bar in range(bars))
+        tempi = tuple(max(low, min(high, round(MIDDLE_BPM * 2.0 ** (OCTAVES * middle), 1))) for middle in middles)
+        if max(tempi) - min(tempi) < LEAST_GLIDE_BPM:
+            tempi = ()
     form = _form(-(-bars // PHRASE_BARS), chance)
-    sheet = LeadSheet(intent, bars, key, tempo_bpm, beats_per_bar, seed, (), form, ternary, modes)
+    sheet = LeadSheet(intent, bars, key, tempo_bpm, beats_per_bar, seed, (), form, ternary, modes, tempi)
     harmony.reset()
     return replace(sheet, choices=tuple(_choices(sheet, harmony)))
 

@@ -123,11 +123,14 @@ def compose_intent(intent: Intent, config: Config, bars: int, without: frozenset
     settings = replace(settings, seed=sheet.chance, key_given=True, tempo_given=True, alone=True, count_in_bars=PHRASE_BARS, overrides=("mood",))
     settings = replace(settings, look_ahead_s=ConductorSettings().look_ahead_s)  # nobody waits for a piece
     events, reasons, conductor = _play(sheet, processor, settings, config.controls)
-    period, beats = beat_frames(sheet), bars * sheet.beats_per_bar
-    knots = [(round(beat * period), beat) for beat in range(beats)]
-    tempo = TempoMap(knots, sheet.tempo_bpm, sheet.beats_per_bar, 0, sheet.ternary, PHRASE_BARS * sheet.beats_per_bar, 0)
+    begins = beats_at(sheet)
+    events["frame"], moments = in_time(sheet, begins, events["frame"]), in_time(sheet, begins, [reason.frame for reason in reasons])
+    reasons = tuple(replace(reason, frame=int(frame)) for reason, frame in zip(reasons, moments, strict=True))
+    last = bars * sheet.beats_per_bar - 1
+    knots = [(round(frame), beat) for beat, frame in enumerate(begins[:-1]) if not sheet.tempi or beat % sheet.beats_per_bar == 0 or beat == last]
+    tempo = TempoMap(knots, None if sheet.tempi else sheet.tempo_bpm, sheet.beats_per_bar, 0, sheet.ternary, PHRASE_BARS * sheet.beats_per_bar, 0)
     sources = {name: processor.slot(name).source for name in NET_NAMES}
-    keys = [(round(bar * sheet.beats_per_bar * period), (key.tonic, key.mode)) for bar, key in sheet.key_changes()]
+    keys = [(round(begins[bar * sheet.beats_per_bar]), (key.tonic, key.mode)) for bar, key in sheet.key_changes()]
     return Composition(
         sheet, events, reasons, conductor.parts, tempo, keys[0][1], sources, tuple(conductor.breaker.said), asked, config, tuple(keys[1:])
     )
@@ -148,6 +151,22 @@ class Blended:
     def reset(self) -> None:
         self._net.reset()
         self._rule.reset()
+
+
+def beats_at(sheet: LeadSheet) -> list[float]:
+    """Frame of every beat and of the end, where the tempo is the sheet's of each bar."""
+    if not sheet.tempi:
+        return [beat * beat_frames(sheet) for beat in range(sheet.bars * sheet.beats_per_bar + 1)]
+    lengths = np.repeat([60.0 * SAMPLE_RATE_HZ / bpm for bpm in sheet.tempi], sheet.beats_per_bar)
+    return [0.0, *np.cumsum(lengths).tolist()]
+
+
+def in_time(sheet: LeadSheet, begins: list[float], frames: Any) -> Any:
+    """Frames at the sheet's middle tempo, as they fall when each bar has its own; int64."""
+    frames = np.asarray(frames, np.int64)
+    if not sheet.tempi or not len(frames):
+        return frames
+    return np.rint(np.interp(frames / beat_frames(sheet), np.arange(len(begins)), begins)).astype(np.int64)
 
 
 def moved(intent: Intent, controls: Any) -> Intent:
@@ -230,7 +249,8 @@ def recipe(piece: Composition, title: str) -> str:
     else:
         lines += [f"point = {_point(intent.end)}"]
     lines += ["", "[piece]", f"bars = {sheet.bars}", f"seed = {sheet.seed}", f"title = {_text(title)}"]
-    lines += ["", "[constraints]", f'key = "{sheet.key.short}"', f"tempo = {sheet.tempo_bpm!r}", f'meter = "{sheet.meter}"']
+    tempo = list(intent.tempo_range or sheet.tempo_range) if sheet.tempi else sheet.tempo_bpm
+    lines += ["", "[constraints]", f'key = "{sheet.key.short}"', f"tempo = {tempo}", f'meter = "{sheet.meter}"']
     lines += [f"swing = {intent.swing!r}"] if intent.swing is not None else []
     lines += [f'feel = "{intent.feel}"'] if intent.feel else []
     for broken in intent.breaks:

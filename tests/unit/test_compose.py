@@ -187,14 +187,37 @@ def test_the_file_opens_elsewhere_with_markers_key_tempo_and_names(tmp_path, hop
     found = {message.type: message for message in file.tracks[0] if message.is_meta}  # the last of each
     assert file.type == 1
     assert found["key_signature"].key == "D"
-    assert found["set_tempo"].tempo == round(60e6 / 99)
     now, marks = 0, []
     for message in file.tracks[0]:
         now += message.time
         if message.type == "marker":
             marks.append((now, message.text))
     assert marks == [(480 * 16 * n, f"phrase {n + 1}") for n in range(4)]
-    assert abs(file.length - 16 * 4 * 60 / 99) < 0.05
+    assert abs(file.length - sum(4 * 60 / bpm for bpm in hope.sheet.tempi)) < 0.05
+
+
+def test_the_tempo_goes_with_a_way_a_bar_at_a_time(hope, tmp_path):
+    """In the file's tempo map, so that bars stay bars; one that is given stays."""
+    hope.write(tmp_path / "hope.mid")
+    now, tempi = 0, []
+    for message in mido.MidiFile(tmp_path / "hope.mid").tracks[0]:
+        now += message.time
+        if message.type == "set_tempo":
+            tempi.append((now, mido.tempo2bpm(message.tempo)))
+    assert [place for place, _ in tempi] == [480 * 4 * bar for bar in range(16)]
+    assert [bpm for _, bpm in tempi] == pytest.approx(hope.sheet.tempi, rel=1e-4)
+    assert tempi[0][1] < 90 < 110 < tempi[-1][1]
+    struck = hope.events[(hope.events["status"] & 0xF0 == 0x90) & (hope.events["data2"] > 0)]
+    frames = {(int(event["frame"]), int(event["part"]), int(event["data1"])) for event in struck}
+    assert {(reason.frame, reason.part, reason.pitch) for reason in hope.reasons} == frames
+    steady = compose_intent(from_words("grief turning into hope", 8), load_config(flags={"tempo": 90}, env={}, alone=True), 8)
+    assert (steady.sheet.tempi, steady.tempo.tempo_bpm) == ((), 90)
+    assert compose_intent(from_words("calm"), load_config(env={}, alone=True), 8).sheet.tempi == ()
+
+
+def test_a_range_of_tempi_holds_a_way(harmony):
+    sheet = write_sheet(replace(from_words("grief turning into hope", 16), tempo_range=(90.0, 100.0)), harmony, bars=16)
+    assert (min(sheet.tempi), max(sheet.tempi)) == (90, 100)
 
 
 @pytest.mark.parametrize("words", ["calm", "grief turning into hope"])
