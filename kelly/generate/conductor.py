@@ -330,7 +330,6 @@ class Conductor:
             controls=self._controls,
             voices=self._band.hands.voices,
             coming=self._coming[1] if self._coming[0] == place.beat else None,
-            heard_chord=known,
             chord_break=broke,
             breaks=breaks,
             closing=closing,

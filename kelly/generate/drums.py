@@ -37,7 +37,6 @@ class Drums:
 
     def reset(self) -> None:
         self._filled = False  # what came last was a fill
-        self._ghosted = False
 
     def plan(self, moment: Moment) -> list[Note]:
         place, stage = moment.place, moment.stage

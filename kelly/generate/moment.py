@@ -72,7 +72,6 @@ class Moment:
     voices       per row of the parts table, what it struck last; the order of planning is bass, drums, chords,
                  melody, counter, pad
     coming       the chord expected on the next beat, None where nothing repeats
-    heard_chord  the chord before any rule was broken
     chord_break  the rule break that made ``chord`` of it, "" for none
     breaks       rule breaks in force here -> severity 0..1
     alone        nobody plays beside the band
@@ -101,7 +100,6 @@ class Moment:
     sure: bool = True
     effort: float = 0.5
     alone: bool = False
-    heard_chord: Chord | None = None
     chord_break: str = ""
     breaks: Mapping[str, float] = field(default_factory=lambda: NO_BREAKS)
     closing: str = ""
