@@ -108,7 +108,7 @@ def extension(module: str, flags: list[str] = [], depends: list[str] = []) -> Ex
     )
 
 
-ENGINE = ["kelly/_rt/net/engine.pxi", "kelly/_rt/net/quantised.h"]
+ENGINE = [*(str(part.relative_to(ROOT)) for part in sorted((RT / "net").glob("engine*.pxi"))), "kelly/_rt/net/quantised.h"]
 EXTENSIONS = [
     *(extension(f"kelly._rt.net.engine_{isa}", ISA_FLAGS[isa], ENGINE) for isa in ISAS),
     extension("kelly._rt.net.network", depends=["kelly/_rt/cpu.h"]),
