@@ -149,6 +149,14 @@ def _begin(order: Order, world: int) -> None:
         "feature_hash": feature_hash(), "kelly": kelly.__version__, "torch": torch.__version__, "numpy": np.__version__,
         "python": platform.python_version(), "machine": platform.machine(),
     }, {name: str(place) for name, place in order.sets.items()})  # fmt: skip
+    for net, settings in order.settings.items():  # also of nets whose turn has not come when the run is stopped
+        _write_settings(order.output / net, settings)
+
+
+def _write_settings(folder: Path, settings: Settings) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole(folder / "config.toml") as place:
+        place.write_text(settings.as_toml(), encoding="utf-8")
 
 
 def _write_toml(path: Path, values: Mapping[str, Any], sets: Mapping[str, str]) -> None:
@@ -196,7 +204,7 @@ def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, worl
         "contrasts": {split: sum(one.split == split for one in apart) for split in SPLITS[:2]} if apart else None,
     }  # fmt: skip
     fit = Fit(settings_of_noise, pieces["train"], pieces["validation"], scale, error, parallel.own_device(order.device), rank, world, apart)
-    if order.resume and (folder / "config.toml").exists():
+    if order.resume and (folder / "checkpoints" / "latest.pt").exists():
         _go_on(folder, fit, settings, data, rank)
     elif rank == 0:
         _start(folder, fit, settings, data)
@@ -231,9 +239,7 @@ def order_of(settings: Settings, sets: Mapping[str, Path | str], say: Callable[[
 
 
 def _start(folder: Path, fit: Fit, settings: Settings, data: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with whole(folder / "config.toml") as place:
-        place.write_text(settings.as_toml(), encoding="utf-8")
+    _write_settings(folder, settings)
     write_json(folder / "data.json", data)
     checkpoint.save(folder / "checkpoints" / "latest.pt", fit.content() | {"data": data["hashes"]})
 

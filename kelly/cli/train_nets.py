@@ -87,13 +87,12 @@ def command(nets: list[str], **flags: Any) -> int:
                 voice.warn(f"{net}: none of {', '.join(sets)} teaches it; left out")
         nets = able
     changes = {name: flags[name] for name in ("epochs", "batch_size", "threads", "seed")}
-    if quick:
-        changes |= {name: value for name, value in settings.QUICK.items() if changes.get(name) is None}
+    hasty = {name: value for name, value in settings.QUICK.items() if changes.get(name) is None} if quick else {}
     told = {}
     for net in nets:
         own = resume / net / "config.toml" if resume else None
         path = Path(flags["config"]) if flags["config"] else own if own and own.exists() else None
-        told[net] = settings.read(net, path, **changes)
+        told[net] = settings.read(net, path, **(changes if path and path == own else changes | hasty))  # a run's own file says how hasty it was
     output = resume or Path(flags["output"] or f"runs/{nets[0] if len(nets) == 1 else 'all'}-{datetime.now():%Y%m%d-%H%M%S}")
     order = run.Order(
         told, sets, output, shlex.join(["kelly", *sys.argv[1:]]), run.chosen_device(before["device"] if before else flags["device"]),

@@ -196,6 +196,40 @@ def test_control_c_leaves_checkpoint_plot_card_and_model(shows, tmp_path, monkey
     assert (folder / "measures.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_smoke_run_of_three_epochs_goes_on_as_one_of_three(shows, tmp_path, monkeypatch):
+    """--quick's two epochs once came back on the way, and the run was refused as another one."""
+    from training.fit import Fit
+
+    shows(material.feelings())
+    step, taken = Fit._step, []
+
+    def interrupted(self, batch, share):
+        step(self, batch, share)
+        taken.append(share)
+        if len(taken) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Fit, "_step", interrupted)
+    run, place = tmp_path / "run", tmp_path / "DEAM"
+    place.mkdir()
+    assert kelly_command(["train", "emotionrecognizer", "--datasets", f"deam={place}", "--output", str(run), "--quick", "--epochs", "3"]) == 130
+    assert kelly_command(["train", "--resume", str(run)]) == 0
+    assert [row["epoch"] for row in json.loads((run / "emotionrecognizer" / "metrics.json").read_text())["epochs"]] == [1, 2, 3]
+
+
+def test_a_net_whose_turn_has_not_come_keeps_its_settings(shows, tmp_path):
+    """Of a run that was stopped before: --resume would take those of the checkout in their place."""
+    from dataclasses import replace
+
+    from training.settings import read
+
+    shows(material.feelings())
+    order = material.order("emotionrecognizer", tmp_path / "run", epochs=2)
+    later = material.settings("groovepredictor", epochs=7, seed=5)
+    assert not trained(replace(order, settings={**order.settings, "groovepredictor": later}), stop=lambda: True).finished
+    assert read("groovepredictor", tmp_path / "run" / "groovepredictor" / "config.toml") == later
+
+
 def test_what_is_exported_answers_as_what_was_trained(shows, tmp_path):
     """A recurrent net on held-out pieces from reset: PyTorch, kelly and ONNX Runtime within 1e-5."""
     import torch
