@@ -51,9 +51,14 @@ def command(models: str, nets: str, pieces: int, split: str, resamples: int, cac
         voice.report(evaluation.SCHEMA, {"written": output, **found})
         return 0
     if found["counterfactuals"]:
-        rows = [(row["what"], row["asked"], f"{row['share']:.0%} of {row['pieces']}", f"{row['interval'][0]:.0%} to {row['interval'][1]:.0%}", f"{row['least']:.0%}", "pass" if row["pass"] else "FAIL") for row in found["counterfactuals"]["net"]["gates"]]
+        rows = [(row["what"], row["asked"], f"{row['share']:.0%} of {row['pieces']}", f"{row['interval'][0]:.0%} to {row['interval'][1]:.0%}", *needed(row)) for row in found["counterfactuals"]["net"]["gates"]]
         voice.data(table(("one thing changed", "asked of a piece", "pieces", "95 %", "needed", ""), rows))
     for net, figures in found["held_out"].items():
         voice.data(f"{net}: {figures['verdict']}")
     voice.narrate(f"written: {Path(output) / 'README.md'}")
     return 0
+
+
+def needed(row: dict[str, Any]) -> tuple[str, str]:
+    """What share is asked for, and whether it is there; nothing where nobody asks."""
+    return ("", "") if row["least"] is None else (f"{row['least']:.0%}", "pass" if row["pass"] else "FAIL")
