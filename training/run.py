@@ -31,7 +31,7 @@ from kelly.errors import ConfigError, DataError, ModelError
 from kelly.nets.export import export_model
 from kelly.nets.json import read_model
 from kelly.nets.load import load_network
-from kelly.nets.processor import RuledNetwork
+from kelly.nets.slot import RuledNetwork
 from kelly.nets.store import search_path
 from kelly.nets.validate import validate_model
 from kelly.whole import whole

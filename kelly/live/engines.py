@@ -15,7 +15,8 @@ from kelly._rt.contract import NET_NAMES
 from kelly._rt.layout import SOURCES
 from kelly._rt.stream.rules import Rule
 from kelly.music.controls import read_controls
-from kelly.nets.processor import Engine, MultiModelProcessor, RuledNetwork
+from kelly.nets.processor import MultiModelProcessor
+from kelly.nets.slot import Engine, RuledNetwork
 
 Array = NDArray[np.float32]
 

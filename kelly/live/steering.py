@@ -22,7 +22,7 @@ from kelly.live.chain import Chain
 from kelly.live.engines import SwitchedEngine
 from kelly.live.recorder import Recorder
 from kelly.music.controls import NAMES, within
-from kelly.nets.processor import RuledNetwork, load_file
+from kelly.nets.slot import RuledNetwork, load_file
 
 
 class Steering:

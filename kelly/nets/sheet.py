@@ -80,7 +80,7 @@ def inspect_file(path: str | os.PathLike[str], arithmetic: str = "eigen") -> She
     arithmetic  as in kelly.load_network
     raises      ModelError, ConfigError, BackendUnavailableError
     """
-    from kelly.nets.processor import step_latency_us
+    from kelly.nets.slot import step_latency_us
 
     model = read_model(path)
     network = network_from(model, arithmetic)

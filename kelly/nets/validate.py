@@ -11,7 +11,7 @@ from kelly.errors import ModelError, ModelFormatError, ModelShapeError
 from kelly.nets.catalog import NET_NAMES, check_spec, net_spec
 from kelly.nets.json import Model, inspect_model
 from kelly.nets.load import network_from
-from kelly.nets.processor import VECTOR_TOLERANCE, vector_error, vector_fault
+from kelly.nets.slot import VECTOR_TOLERANCE, vector_error, vector_fault
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from kelly._rt.contract import DYNAMICS_IN, NET_NAMES
 from kelly._rt.layout import SOURCES, dtype
 from kelly._rt.stream.rules import Rule
 from kelly.live.engines import SwitchedEngine
-from kelly.nets.processor import RuledNetwork
+from kelly.nets.slot import RuledNetwork
 from tests.random_nets import random_network
 
 NAME = "dynamicsengine"
