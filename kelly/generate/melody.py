@@ -42,6 +42,7 @@ _LONGEST_BEATS = 4.0
 _SUNG_S = 1.2  # from this length on the net alone decides when a note ends
 _UNSINGABLE = {6: 0.25, 10: 0.4, 11: 0.15}  # tritone and sevenths
 _LEAP = 4  # semitones above which a line wants to turn back by step
+_BUSY, _IDLE = 6.0, 3.0  # odds of a note per unit of arousal, above and below the middle: the mood's density, which the net does not give
 _BREATH_BEATS = 7.0  # of singing, after which the line wants air
 _SILENT_MODEL = 0.3  # odds of a note where the motif has none
 
@@ -197,6 +198,8 @@ class Melody:
         since = place.step / 4 - self._onset_beats
         if not self._fresh and moment.uses("pace"):  # eighths of a fast beat are too quick to sing, unless the music is excited
             pace *= min(1.0, since * moment.beat_s / (0.55 - 0.3 * moment.energy))
+        arousal = max(-1.0, min(1.0, moment.heard.arousal)) if moment.uses("mood") else 0.0
+        mood = (_BUSY if arousal > 0.0 else _IDLE) ** arousal
         motif = 1.0
         if recalled is not None:
             faith = 1.5 - moment.complexity
@@ -211,8 +214,9 @@ class Melody:
         held = self.pitch is not None and not self.rests and moment.chord_new
         if held and moment.chord is not None and self.pitch is not None and self.pitch % 12 not in moment.chord.tones:
             end *= 3.0  # what was consonant is not any more
-        odds = net / (1.0 - net) * room * turn * pace * motif * end
-        return odds / (1.0 + odds), (("room", room), ("turn", turn), ("pace", pace), ("motif", motif), ("contour", end))
+        odds = net / (1.0 - net) * room * turn * pace * mood * motif * end
+        weighed = (("room", room), ("turn", turn), ("pace", pace), ("mood", mood), ("motif", motif), ("contour", end))
+        return odds / (1.0 + odds), weighed
 
     def _at_rest(self, plan: Plan, moment: Moment) -> bool:
         place = moment.place

@@ -58,6 +58,7 @@ FACTORS: Mapping[str, str] = {
     "room": "what the player leaves to a second voice",
     "turn": "whose turn it is within the phrase",
     "pace": "how long the note before has sounded",
+    "mood": "how much goes on in such a mood",
     "voice-leading": "the semitones that all voices move",
     "kick": "the drummer's foot",
     "groove": "the groove network's pattern",

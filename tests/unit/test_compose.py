@@ -334,6 +334,16 @@ def test_the_bass_knows_where_the_written_chords_go(hope):
         assert (reason.pitch - hope.sheet.at(beat + 1).chord.root + 2) % 12 in (0, 1, 3, 4)
 
 
+def test_excited_tunes_have_more_notes_than_calm_ones():
+    """Per beat: the tempo comes on top."""
+    def sung(words):
+        pieces = [compose_intent(from_words(words), load_config(flags={"seed": seed}, env={}, alone=True), 12) for seed in range(3)]
+        return sum(piece.played["melody"] for piece in pieces)
+
+    assert 1.15 * sung("calm") < sung("furious")
+    assert 1.15 * sung("despairing") < sung("joyful, excited")
+
+
 def test_alone_the_band_sings_without_waiting_for_a_turn():
     """No phrase passes without a tune in its first half."""
     piece = compose_intent(from_words("grief turning into hope", 16), load_config(flags={"seed": 3, "key": "D"}), 16)
