@@ -27,7 +27,7 @@ def text(choices: tuple[str, ...] = (), pattern: str = "", meaning: str = "") ->
         if not isinstance(value, str):
             raise ValueError(f"expected text, found {kind_of(value)}")
         if choices and value not in choices:
-            raise ValueError(f"expected {' or '.join(choices)}, found {value!r}{did_you_mean(value, choices)}")
+            raise ValueError(f"expected {' or '.join(filter(None, choices))}, found {value!r}{did_you_mean(value, choices)}")
         if pattern and not re.fullmatch(pattern, value):
             raise ValueError(f"expected {meaning}, found {value!r}")
         return value

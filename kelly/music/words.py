@@ -60,7 +60,7 @@ FACTORS = {
     "very": 1.2, "really": 1.2, "so": 1.2, "deeply": 1.25, "truly": 1.15, "too": 1.2, "highly": 1.2, "super": 1.3,
     "extremely": 1.4, "incredibly": 1.4, "utterly": 1.4, "completely": 1.35, "totally": 1.35, "absolutely": 1.35,
     "quite": 0.9, "pretty": 0.9, "rather": 0.85, "fairly": 0.8, "moderately": 0.7, "somewhat": 0.65, "mildly": 0.5,
-    "slightly": 0.45, "little": 0.45, "bit": 0.45, "faintly": 0.3, "hint": 0.3, "touch": 0.4,
+    "slightly": 0.45, "little": 0.45, "bit": 0.45, "less": 0.5, "tiny": 0.6, "faintly": 0.3, "hint": 0.3, "touch": 0.4,
 }  # fmt: skip
 """Words of degree."""
 
@@ -144,14 +144,17 @@ def split_way(text: str) -> tuple[str, str] | None:
 
 def _read_clause(words: list[str], heard: list[tuple[str, float]], unknown: list[str]) -> None:
     """One clause: a negator holds until "but" or "and", a word of degree for the next feeling."""
-    negated, nearly, degree, at_all = False, None, None, False
+    negated, nearly, degree, at_all, first = False, None, None, False, len(heard)
     for word, following in zip(words, [*words, ""][1:], strict=True):
         if word in NEGATORS:
             negated = True
         elif word in NEARLY_NOT:
             nearly = NEARLY_NOT[word]
         elif word == "at" and following == "all":
-            at_all = True
+            if negated and len(heard) > first:  # "not happy at all"
+                heard[-1] = heard[-1][0], _weight(negated, nearly, None, True)
+            else:
+                at_all = True
         elif word in FACTORS:
             degree = FACTORS[word] if degree is None else degree * FACTORS[word]
         elif word in ENDS_SCOPE:

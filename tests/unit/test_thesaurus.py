@@ -98,6 +98,13 @@ def test_words_point_where_they_should_and_not_turns_them_round(text, sign_valen
     assert mood.arousal * sign_arousal > 0
 
 
+def test_at_all_counts_wherever_it_stands_and_less_is_less():
+    assert read_words("not happy at all").mood == read_words("not at all happy").mood != read_words("not happy").mood
+    assert read_words("not happy at all, but calm").heard[1] == ("calm", 1.0)
+    less, plain = read_words("less sad"), read_words("sad")
+    assert (less.unknown, abs(less.mood.arousal) < abs(plain.mood.arousal)) == ((), True)
+
+
 def test_degrees_order_as_in_speech():
     """extremely > very > plain > somewhat > slightly > hardly > not very > not > not at all, on one axis."""
     texts = ("extremely happy", "very happy", "happy", "somewhat happy", "slightly happy", "barely happy", "not very happy", "not happy", "not at all happy")
