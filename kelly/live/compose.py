@@ -15,6 +15,7 @@ from kelly._rt.layout import dtype
 from kelly._rt.stream.rules import Rule
 from kelly.config import Config, load_config, toml_value
 from kelly.errors import ConfigError
+from kelly.generate.cast import cast_of
 from kelly.generate.conductor import Conductor
 from kelly.generate.imagined import SAMPLE_RATE_HZ, beat_frames, count_in_frames, imagine
 from kelly.generate.lead_sheet import PHRASE_BARS, LeadSheet, write_sheet
@@ -121,6 +122,7 @@ def compose_intent(intent: Intent, config: Config, bars: int, without: frozenset
     )
     settings = conductor_settings(config, intent, without)
     settings = replace(settings, seed=sheet.chance, key_given=True, tempo_given=True, alone=True, count_in_bars=PHRASE_BARS, overrides=("mood",))
+    settings = settings.choose(programs={**cast_of(intent), **config.midi.programs})
     settings = replace(settings, look_ahead_s=ConductorSettings().look_ahead_s)  # nobody waits for a piece
     events, reasons, conductor = _play(sheet, processor, settings, config.controls)
     begins = beats_at(sheet)

@@ -14,12 +14,14 @@ from kelly.cli.app import run
 from kelly.cli.compose import broken
 from kelly.config import load_config
 from kelly.errors import ConfigError
+from kelly.generate.cast import CASTS, cast_of
 from kelly.generate.lead_sheet import PHRASE_BARS, write_sheet
 from kelly.generate.settings import MELODY
 from kelly.live.compose import compose, compose_intent, from_file, length, recipe
 from kelly.music.chord import MAJ, MIN
 from kelly.music.intent import from_words, read_intent
 from kelly.music.scale import Key
+from kelly.music.thesaurus import WORDS
 from kelly.music.words import read_words, split_way
 from kelly.nets.processor import MultiModelProcessor
 
@@ -342,6 +344,18 @@ def test_excited_tunes_have_more_notes_than_calm_ones():
 
     assert 1.15 * sung("calm") < sung("furious")
     assert 1.15 * sung("despairing") < sung("joyful, excited")
+
+
+@pytest.mark.parametrize("emotion", CASTS)
+def test_each_emotion_has_its_instruments_and_who_names_one_is_asked_first(emotion):
+    assert cast_of(from_words(WORDS[emotion][2])) == CASTS[emotion]
+    piece = compose_intent(from_words(WORDS[emotion][2]), load_config(flags={"program": ("bass=38",)}, env={}, alone=True), 2)
+    programs = {part.name: part.program for part in piece.parts}
+    assert programs == {**programs, **CASTS[emotion], "bass": 38}
+
+
+def test_a_neutral_piece_has_the_bands_own_instruments():
+    assert cast_of(from_words("neutral")) == {}
 
 
 def test_alone_the_band_sings_without_waiting_for_a_turn():
