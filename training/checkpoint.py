@@ -5,6 +5,7 @@ Tensors, numbers, text, lists and tables only: ``torch.load(weights_only=True)``
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,13 @@ class CheckpointError(DataError):
 def save(path: Path, content: dict[str, Any]) -> None:
     """Write a checkpoint."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as place:
-        torch.save({"version": VERSION, **content}, place)
+    packed = io.BytesIO()  # PyTorch's own writer doesn't say that a disk is full, a file does
+    torch.save({"version": VERSION, **content}, packed)
+    try:
+        with whole(path) as place:
+            place.write_bytes(packed.getbuffer())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def load(path: Path, device: str = "cpu") -> dict[str, Any]:
@@ -37,7 +43,7 @@ def load(path: Path, device: str = "cpu") -> dict[str, Any]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: not found; the run ended before its first checkpoint, start it again") from error
     except Exception as error:  # whatever a damaged archive does to the reader
-        raise CheckpointError(f"{path}: not readable as a checkpoint: {str(error).splitlines()[0]}; take best.pt, or start again") from error
+        raise CheckpointError(f"{path}: not readable as a checkpoint: {str(error).split('. ')[0]}; the best weights so far are in model.json beside it, another run begins with --output") from error
     if not isinstance(content, dict) or content.get("version") != VERSION:
         raise CheckpointError(f"{path}: expected a checkpoint of version {VERSION}, found {content.get('version') if isinstance(content, dict) else type(content).__name__}")
     return content

@@ -6,11 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kelly.errors import BackendUnavailableError
 from kelly.whole import whole
 
 COLOURS = {"net": "#1b6ca8", "rule": "#9a9a9a"}
-OTHERS = ("#d98c3f", "#6aa56a", "#b06fa8", "#c6b84b")
+OTHERS = ("#d98c3f", "#6aa56a", "#b06fa8", "#c6b84b", "#7d5a46")
 MOST_MEASURES = 24
+
+
+def ready() -> None:
+    """Whether pictures can be drawn, asked before hours of training rather than after.
+
+    raises  BackendUnavailableError without matplotlib
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise BackendUnavailableError("matplotlib is missing, which draws a run's pictures: pip install -e '.[train]'") from error
 
 
 def _figure(columns: int, width: float, height: float) -> tuple[Any, Any]:
@@ -50,25 +62,30 @@ def measures(path: Path, net: str, report: dict[str, Any]) -> None:
     rows = report["measures"][:MOST_MEASURES]
     panels = [(words, part) for words, want in (("more is better", "more"), ("less is better", "less")) if (part := [row for row in rows if row["better"] == want])]
     figure, axes = _figure(len(panels), 7 * len(panels), 1.2 + 0.42 * max(len(part) for _, part in panels))
+    colours = dict(zip((name for name in _contenders(rows) if name not in COLOURS), OTHERS, strict=False)) | COLOURS
     for axis, (words, part) in zip(axes, panels, strict=True):
-        names = list(dict.fromkeys(key for row in part for key in row if isinstance(row[key], list) and key != "gain"))
-        others = iter(OTHERS)
+        names = _contenders(part)
         for place, name in enumerate(names):
-            colour = COLOURS.get(name) or next(others)
             shown = [(k, row[name]) for k, row in enumerate(part) if name in row]
             value = [figure_[0] for _, figure_ in shown]
             spans = [[max(0.0, f[0] - f[1]) for _, f in shown], [max(0.0, f[2] - f[0]) for _, f in shown]]
             where = [k + 0.7 * (place / max(1, len(names) - 1) - 0.5) for k, _ in shown]
-            axis.errorbar(value, where, xerr=spans, fmt="o", ms=5 if name == "net" else 3.5, color=colour, label=name, capsize=2)
+            axis.errorbar(value, where, xerr=spans, fmt="o", ms=5 if name == "net" else 3.5, color=colours[name], label=name, capsize=2)
         axis.set_yticks(range(len(part)), [row["measure"] for row in part], fontsize=8)
         axis.invert_yaxis()
         low = min((row[name][0] for row in part for name in names if name in row), default=0.0)
-        axis.set_xlim(left=max(low - 0.1, -1.0) if words.startswith("more") else None)
+        if words.startswith("more"):
+            axis.set_xlim(max(low - 0.1, -1.0), 1.0)  # no R2, CCC, cosine or share is above 1
         axis.grid(axis="x", alpha=0.25)
         axis.set_title(words, fontsize=9)
-    axes[0].legend(frameon=False, fontsize=8, loc="best")
+    for axis in axes:
+        axis.legend(frameon=False, fontsize=8, loc="best")
     figure.suptitle(f"{net} on {report['sequences']} held-out sequences, 95 % intervals")
     _save(figure, path)
+
+
+def _contenders(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for row in rows for key in row if isinstance(row[key], list) and key != "gain"))
 
 
 def counterfactuals(path: Path, found: dict[str, Any]) -> None:

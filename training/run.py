@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 import kelly
-from kelly._rt.contract import CONTRACT_VERSION, EMBEDDING, net_spec
+from kelly._rt.contract import CONTRACT_VERSION, EMBEDDING, NET_NAMES, net_spec
 from kelly.errors import ConfigError, DataError, ModelError
 from kelly.nets.export import export_model
 from kelly.nets.json import read_model
@@ -48,6 +48,7 @@ from training.fit import UNKNOWN, Fit, Progress, silent
 from training.report import KNOWN_R2, errors_of, report
 from training.sequences import EMOTION, Piece, Scale, fingerprint, pieces_of, summary, taught_by_rule
 from training.settings import Settings
+from training.settings import read as read_settings
 from training.student import Student, run
 
 VECTOR_STEPS = 24
@@ -58,6 +59,10 @@ QUICK_ITEMS = 16  # per set and split: a smoke run is over in two minutes
 
 class RunError(ConfigError):
     """A run that cannot begin, or not go on, as it was asked for."""
+
+
+class StoppedError(Exception):
+    """Somebody wants an end while a net's sets are being read: nothing of it is learned yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +118,16 @@ class Outcome:
 def train(order: Order, ears: Ears) -> list[Outcome]:
     """Train every net of the order, one after the other; the recognizer first, since the others lean on its errors.
 
-    raises  RunError, DataSetError
+    returns  what came of each; of no net by a process that is not the first
+    raises   RunError, DataSetError
     """
+    plots.ready()
     rank, world = parallel.start(order.device)
     torch.use_deterministic_algorithms(order.device == "cpu")
     if rank == 0:
         _begin(order, world)
+    else:
+        ears = replace(ears, say=lambda text: None)  # once is enough
     out = []
     try:
         for net, settings in order.settings.items():
@@ -127,9 +136,15 @@ def train(order: Order, ears: Ears) -> list[Outcome]:
             out.append(outcome)
             if not outcome.finished:
                 break
+            rest = list(order.settings)[len(out) :]
+            if rest and world == 1 and ears.stop():
+                ears.say(f"stopped before {', '.join(rest)}; kelly train --resume {order.output} goes on")
+                break
+    except StoppedError:
+        ears.say(f"{net}: stopped while its sets were read, before anything was learned; what was read is kept, kelly train --resume {order.output} goes on")
     finally:
         parallel.stop()
-    return out
+    return [] if rank else out
 
 
 def teaching(net: str, sets: Mapping[str, Path | str]) -> dict[str, Path | str]:
@@ -139,11 +154,14 @@ def teaching(net: str, sets: Mapping[str, Path | str]) -> dict[str, Path | str]:
 
 def _begin(order: Order, world: int) -> None:
     path = order.output / "run.toml"
-    if path.exists() and not order.resume:
+    if not order.resume and any((order.output / net / "config.toml").exists() for net in NET_NAMES):
         raise RunError(f"{order.output}: holds a run already; --resume {order.output} goes on with it, --output takes another folder")
     if order.resume:
         return
-    order.output.mkdir(parents=True, exist_ok=True)
+    try:
+        order.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{order.output}: no folder can be made there: {error.strerror}; --output takes another") from error
     _write_toml(path, {
         "command": order.command, "nets": list(order.settings), "device": order.device, "processes": world, "quick": order.quick, "commit": commit(), "contract": CONTRACT_VERSION,
         "feature_hash": feature_hash(), "kelly": kelly.__version__, "torch": torch.__version__, "numpy": np.__version__,
@@ -180,10 +198,24 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, world: int) -> Outcome:
     folder, sets = order.output / net, teaching(net, order.sets)
-    ears.say(f"{net}: reading {', '.join(sets) or 'nothing'}")
+    if order.resume and (folder / "checkpoints" / "latest.pt").exists():
+        _same(folder, read_settings(net, folder / "config.toml").difference(settings))  # before hours of reading
+    if sets:
+        ears.say(f"{net}: reading {', '.join(sets)}")
     error, instead = (None, {}) if net == EMOTION else recognized(net, sets, order.output)
-    with executor(order.scheduler, MANY) as workers, ears.progress(f"{net}: reading", 0) as advance:
-        shown, counts, corrupt = collect(net, sets or order.sets, cache=order.cache, advance=advance, executor=workers, instead=instead, most=QUICK_ITEMS if order.quick else None)
+    try:
+        with executor(order.scheduler, MANY) as workers, ears.progress(f"{net}: reading", 0) as advance:
+
+            def heard(n: int) -> None:
+                advance(n)
+                if world == 1 and ears.stop():  # of several processes none may leave alone
+                    raise StoppedError
+
+            shown, counts, corrupt = collect(net, sets or order.sets, cache=order.cache, advance=heard, executor=workers, instead=instead, most=QUICK_ITEMS if order.quick else None)
+    except KeyboardInterrupt:  # a process that reads, to whom the terminal said so, too
+        if ears.stop():
+            raise StoppedError from None
+        raise
     pieces = {split: pieces_of(net, shown[split]) for split in SPLITS}
     for split, found in pieces.items():
         if not found:
@@ -205,7 +237,7 @@ def _net(order: Order, net: str, settings: Settings, ears: Ears, rank: int, worl
     }  # fmt: skip
     fit = Fit(settings_of_noise, pieces["train"], pieces["validation"], scale, error, parallel.own_device(order.device), rank, world, apart)
     if order.resume and (folder / "checkpoints" / "latest.pt").exists():
-        _go_on(folder, fit, settings, data, rank)
+        _go_on(folder, fit, data, rank)
     elif rank == 0:
         _start(folder, fit, settings, data)
     total = data["sequences"]["train"]
@@ -244,20 +276,21 @@ def _start(folder: Path, fit: Fit, settings: Settings, data: Mapping[str, Any]) 
     checkpoint.save(folder / "checkpoints" / "latest.pt", fit.content() | {"data": data["hashes"]})
 
 
-def _go_on(folder: Path, fit: Fit, settings: Settings, data: Mapping[str, Any], rank: int) -> None:
+def _go_on(folder: Path, fit: Fit, data: Mapping[str, Any], rank: int) -> None:
     """Stand where the run stopped.
 
-    raises  RunError where its settings or its data were others, naming the difference
+    raises  RunError where its data were others, naming the difference
     """
-    from training.settings import read
-
-    differs = read(settings.net, folder / "config.toml").difference(settings)
     before = json.loads((folder / "data.json").read_text(encoding="utf-8"))
-    differs += [f"{name}: {before.get(name)} in the run, {data[name]} now" for name in ("hashes", "feature_hash", "mood_error", "contrasts") if before.get(name) != data[name]]
-    if differs:
-        raise RunError(f"{folder}: not the run that was begun:\n  " + "\n  ".join(differs) + "\nbegin another with --output, or leave the changes out")
+    _same(folder, [f"{name}: {before.get(name)} in the run, {data[name]} now" for name in ("hashes", "feature_hash", "mood_error", "contrasts") if before.get(name) != data[name]])
     own = folder / "checkpoints" / f"latest.{rank}.pt"
     fit.resume(checkpoint.load(own if rank and own.exists() else folder / "checkpoints" / "latest.pt"))
+
+
+def _same(folder: Path, differs: list[str]) -> None:
+    """raises  RunError that names what differs"""
+    if differs:
+        raise RunError(f"{folder}: not the run that was begun:\n  " + "\n  ".join(differs) + "\nbegin another with --output, or leave the changes out")
 
 
 def _own_state(folder: Path, fit: Fit, rank: int) -> None:
@@ -298,7 +331,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def finish(order: Order, fit: Fit, pieces: Mapping[str, list[Piece]], data: Mapping[str, Any], finished: bool) -> Outcome:
-    """Export the best weights, judge the file, draw, write the card.  Stopped short of the end, nothing is judged."""
+    """Export the best weights, judge the file, draw, write the card.  StoppedError short of the end, nothing is judged."""
     net, settings = fit.settings.net, fit.settings
     folder, spec, student = order.output / net, net_spec(net), fit.chosen().to("cpu")
     metadata: dict[str, Any] = {

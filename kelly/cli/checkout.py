@@ -23,4 +23,9 @@ def training(module: str) -> Any:
         )
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-    return import_module(f"training.{module}")
+    try:
+        return import_module(f"training.{module}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("kelly", "training"):
+            raise
+        raise BackendUnavailableError(f"{error.name} is missing, which training needs: pip install -e '.[train]' in {root}") from error

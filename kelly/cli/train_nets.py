@@ -81,6 +81,9 @@ def command(nets: list[str], **flags: Any) -> int:
     if not sets:
         raise click.UsageError("--datasets: nothing to learn from; name a set, or say --use-synthetic for music made by a program")
     able = [net for net in nets if run.teaching(net, sets)]
+    for name in sets:
+        if able and not any(name in run.teaching(net, sets) for net in nets):
+            voice.warn(f"{name}: teaches {'none of the nets' if len(nets) > 1 else f'{nets[0]} nothing'}; left out")
     if len(nets) > 1 and able:
         for net in nets:
             if net not in able:
@@ -98,7 +101,7 @@ def command(nets: list[str], **flags: Any) -> int:
         told, sets, output, shlex.join(["kelly", *sys.argv[1:]]), run.chosen_device(before["device"] if before else flags["device"]),
         resume is not None, quick, Path(flags["cache"]) if flags["cache"] else None, flags["scheduler"],
     )  # fmt: skip
-    with stopping() as stopped:
+    with stopping(voice) as stopped:
         outcomes = run.train(order, run.Ears(lambda: bool(stopped), voice.progress, voice.narrate))
     if tells:  # what it came to, and the model, are the first process's
         say(voice, outcomes)
@@ -141,7 +144,7 @@ def spoken(sets: dict[str, Any]) -> str:
 
 
 @contextmanager
-def stopping() -> Iterator[list[int]]:
+def stopping(voice: Console) -> Iterator[list[int]]:
     """A list that gets an exit code when the user, or the system, wants an end; the second time it is no more waited for."""
     codes: list[int] = []
 
@@ -149,6 +152,8 @@ def stopping() -> Iterator[list[int]]:
         if codes:
             raise KeyboardInterrupt
         codes.append(INTERRUPTED if number == signal.SIGINT else TERMINATED)
+        if voice.verbosity >= 0:  # past Python's buffers, in whose middle this may come
+            os.write(2, b"\nkelly: stopping, and keeping what was reached; once more: at once\n")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -166,12 +171,17 @@ def say(voice: Console, outcomes: Sequence[Any]) -> None:
         return
     for one in outcomes:
         if not one.held_out:
-            voice.data(f"{one.net}: stopped after {one.epochs} epochs; the best weights are in {one.folder / 'model.json'}, kelly train --resume {one.folder.parent} goes on")
+            best = "the best weights are" if one.epochs else "the weights of now are"
+            voice.data(f"{one.net}: stopped after {counted(one.epochs, 'epoch')}; {best} in {one.folder / 'model.json'}, kelly train --resume {one.folder.parent} goes on")
             continue
         rows = [(row["measure"], *cells(row)) for row in one.held_out["measures"]]
-        voice.data(f"{one.net}: {one.folder / 'model.json'}, {one.epochs} epochs, {one.held_out['sequences']} held-out sequences")
+        voice.data(f"{one.net}: {one.folder / 'model.json'}, {counted(one.epochs, 'epoch')}, {counted(one.held_out['sequences'], 'held-out sequence')}")
         voice.data(table(("measure", "net", "against", "its figure", "better by"), rows))
         voice.data(f"  {'worth more than its baseline' if one.held_out['beats_baseline'] else 'THE RULE STAYS'}: {one.held_out['verdict']}\n")
+
+
+def counted(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def cells(row: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 
 import kelly
+from kelly.cli.app import DISK_FULL, explain
 from tests.unit import data_material
 from training.data import features
-from training.data.errors import DataSetError, SplitError
+from training.data.errors import DataSetError, SplitError, UnwritableError
 from training.data.item import SPLITS, split_of
 from training.data.loaders import create_data_loaders, mix
 from training.data.sets import load
@@ -70,6 +72,29 @@ def test_an_interrupted_extraction_goes_on_where_it_stopped(disk, tmp_path, monk
     monkeypatch.setattr(features, "features_of", lambda path: calls.append(path) or whole(path))
     assert len(features.extract(paths, tmp_path)[0]) == 4
     assert calls == paths
+
+
+def full(target, write):
+    raise UnwritableError.at(target, OSError(28, "No space left on device"))
+
+
+@pytest.mark.parametrize("pool", [None, "threads", "processes"])
+def test_a_full_disk_is_not_a_damaged_recording(disk, tmp_path, monkeypatch, pool):
+    """What cannot be kept ends the reading with exit 8; it is never left out of the training instead."""
+    monkeypatch.setattr(features, "whole", full)
+    paths = sorted(disk["table"].parent.glob("*.wav"))
+    if pool == "processes":  # whose errors come back pickled
+        error = pickle.loads(pickle.dumps(UnwritableError.at(tmp_path / "x.npy", OSError(28, "No space left on device"))))
+        monkeypatch.setattr(features, "extract_one", lambda work: (_ for _ in ()).throw(error))
+    with ThreadPoolExecutor(2) as threads, pytest.raises(DataSetError, match="cannot be written: No space left on device; make room") as raised:
+        features.extract(paths, tmp_path, executor=threads if pool else None)
+    assert explain(raised.value) == DISK_FULL
+
+
+def test_examples_that_cannot_be_kept_end_the_reading(disk, tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "whole", full)
+    with pytest.raises(DataSetError, match="cannot be written"):
+        create_data_loaders("harmonypredictor", {"pop909": disk["pop909"]}, cache=tmp_path)
 
 
 def test_another_front_end_gets_another_cache(disk, tmp_path, monkeypatch):

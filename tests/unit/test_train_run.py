@@ -100,6 +100,79 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(shows, tmp_path):
         assert resumed.held_out == whole.held_out
 
 
+def test_an_end_while_the_sets_are_read_is_heeded_at_once(tmp_path, monkeypatch):
+    """Hours of reading are not waited for; nothing was learned, so nothing pretends to be a net, and --resume goes on."""
+    from training import run
+    from training.run import Ears, train
+
+    shown, read, said = material.grooves(), [], []
+
+    def collect(net, sets, *, advance, **others):
+        for n in range(5):
+            read.append(n)
+            advance(1)
+        return material.collected(shown)(net, sets)
+
+    monkeypatch.setattr(run, "collect", collect)
+    monkeypatch.setattr(run, "recognized", lambda *about: (None, {}))
+    order = material.order("groovepredictor", tmp_path / "run", epochs=1)
+    assert train(order, Ears(lambda: len(read) == 2, say=said.append)) == []
+    assert read == [0, 1]
+    assert "stopped while its sets were read" in said[-1]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.toml"]
+    assert trained(replace(order, resume=True)).finished
+
+
+def test_a_beginning_that_failed_is_no_run(shows, tmp_path, monkeypatch):
+    """Sets with an error in them: when it is mended, the same command begins, and only a run that has begun is not written over."""
+    from training import run
+    from training.run import RunError
+
+    order = material.order("groovepredictor", tmp_path / "run", epochs=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "collect", lambda *words, **others: (_ for _ in ()).throw(RunError("a column is missing")))
+        with pytest.raises(RunError, match="column"):
+            trained(order)
+    shows(material.grooves())
+    assert trained(order).finished
+    with pytest.raises(RunError, match="holds a run already"):
+        trained(order)
+
+
+def test_pictures_are_asked_for_before_training(shows, tmp_path, monkeypatch):
+    """Without matplotlib a run ends before its first epoch, not after its last."""
+    import sys
+
+    from kelly.errors import BackendUnavailableError
+
+    shows(material.grooves())
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(BackendUnavailableError, match="matplotlib is missing"):
+        trained(material.order("groovepredictor", tmp_path / "run", epochs=1))
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_torch_the_way_to_it_is_told(monkeypatch, capsys, tmp_path):
+    import sys
+
+    monkeypatch.delitem(sys.modules, "training.run", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert kelly_command(["train", "groovepredictor", "--datasets", f"groove={tmp_path}"]) == 1
+    assert "torch is missing, which training needs: pip install -e '.[train]'" in capsys.readouterr().err
+
+
+def test_a_full_disk_ends_a_run_with_8(shows, tmp_path, monkeypatch):
+    """PyTorch's own writer speaks of an enforce fail at inline_container.cc."""
+    from kelly.cli.app import explain
+    from training import checkpoint
+
+    shows(material.grooves())
+    monkeypatch.setattr(checkpoint.Path, "write_bytes", lambda self, data: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match=r"latest\.pt") as raised:
+        trained(material.order("groovepredictor", tmp_path / "run", epochs=1))
+    assert explain(raised.value) == 8
+
+
 def test_the_same_seed_makes_the_same_weights(shows, tmp_path):
     shows(material.grooves())
     first, again, other = (

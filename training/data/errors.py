@@ -6,6 +6,8 @@
         ├── MissingColumnError       a table lacks a column
         ├── LabelError               a label is missing, unreadable or out of range
         └── SplitError               the same song on both sides of a split
+    KellyError
+    └── UnwritableError                   what is kept of a file cannot be written: no fault of the file's
 
 These stop a run.  One unreadable recording among thousands does not: it is counted, listed, left out.
 """
@@ -15,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kelly.errors import DataError
+from kelly.errors import DataError, KellyError
 
 
 class DataSetError(DataError):
@@ -45,6 +47,24 @@ class LabelError(DataSetError):
 
 class SplitError(DataSetError):
     """The same song on both sides of a split."""
+
+
+class UnwritableError(KellyError):
+    """Features or examples cannot be kept: the disk is full, or the folder is not ours.
+
+    Neither a DataError nor an OSError, so that nobody takes it for a file that is damaged.
+    """
+
+    path: str
+    errno: int | None
+    reason: str
+
+    @classmethod
+    def at(cls, path: Path, error: OSError) -> UnwritableError:
+        """Of a file; survives the way out of another process."""
+        found = cls(f"{path}: cannot be written: {error.strerror or error}")
+        found.path, found.errno, found.reason = str(path), error.errno, error.strerror or str(error)
+        return found
 
 
 def need(path: Path, fix: str) -> Path:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from zipfile import BadZipFile, ZipFile
 
 from kelly.errors import DataError
+from training.data.errors import DataSetError, UnwritableError
 from training.data.item import Collection, Corrupt
 from training.data.score import read_score
 
@@ -80,7 +81,18 @@ def open_score(path: Path) -> None:
 
 
 def spread(function: Callable[[In], Out], work: Iterable[In], executor: Executor | None = None) -> Iterator[Out]:
-    """Answers in the order in which they are ready; in this process when there are few."""
+    """Answers in the order in which they are ready; in this process when there are few.
+
+    raises  DataSetError where what was made cannot be kept
+    """
+    try:
+        yield from _spread(function, work, executor)
+    except UnwritableError as error:
+        fix = "make room, or name another folder with --cache or KELLY_CACHE"
+        raise DataSetError(error.path, f"cannot be written: {error.reason}", fix) from OSError(error.errno, error.reason, error.path)
+
+
+def _spread(function: Callable[[In], Out], work: Iterable[In], executor: Executor | None) -> Iterator[Out]:
     rows = list(work)
     if executor is None and len(rows) <= FEW:
         yield from map(function, rows)

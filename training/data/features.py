@@ -8,6 +8,7 @@ interrupted goes on where it stopped.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ import kelly
 from kelly._rt.contract import CONTRACT_VERSION, FEATURES
 from kelly.errors import AudioFileError, DataError
 from kelly.folders import cache_folder
+from training.data.errors import UnwritableError
 from training.data.examine import spread
 from training.data.item import Corrupt
 
@@ -97,16 +99,24 @@ def features_of(path: Path) -> NDArray[np.float32]:
 
 def save(target: Path, array: NDArray[np.floating]) -> None:
     """An .npy that appears whole or not at all."""
-    whole(target, lambda file: np.save(file, array))
+    content = io.BytesIO()  # numpy doesn't say that a disk is full, a file does
+    np.save(content, array)
+    whole(target, lambda file: file.write(content.getbuffer()))
 
 
 def whole(target: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """A file that appears whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """A file that appears whole or not at all.
+
+    raises  UnwritableError
+    """
     partial = target.with_name(f"{target.stem}.{os.getpid()}.part")
     try:
-        with open(partial, "wb") as file:
-            write(file)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(partial, "wb") as file:
+                write(file)
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise UnwritableError.at(target, error) from error
