@@ -154,7 +154,7 @@ def teaching(net: str, sets: Mapping[str, Path | str]) -> dict[str, Path | str]:
 
 def _begin(order: Order, world: int) -> None:
     path = order.output / "run.toml"
-    if not order.resume and any((order.output / net / "config.toml").exists() for net in NET_NAMES):
+    if not order.resume and any((order.output / net / "checkpoints" / "latest.pt").exists() for net in NET_NAMES):
         raise RunError(f"{order.output}: holds a run already; --resume {order.output} goes on with it, --output takes another folder")
     if order.resume:
         return
