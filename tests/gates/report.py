@@ -38,7 +38,8 @@ def endings() -> tuple[int, int]:
     for words, _ in MOODS:
         for seed in SEEDS:
             piece = compose_intent(from_words(words, 8), load_config(flags={"seed": seed}), 8)
-            tonic, mode = piece.key
+            home_key = piece.sheet.key_at((piece.sheet.bars - 1) * piece.sheet.beats_per_bar)
+            tonic, mode = home_key.tonic, home_key.mode
             last = [reason for reason in piece.reasons if reason.bar == 7]
             chord = {reason.pitch % 12 for reason in last if reason.part == CHORDS}
             bass = [reason.pitch % 12 for reason in last if reason.part == BASS]
