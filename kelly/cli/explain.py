@@ -44,11 +44,13 @@ def command(file: str, bar: int | None, only: str | None, without: tuple[str, ..
     if found.same is False:
         voice.warn(f"{file}: playing again gives other notes; it was edited, or made by another version, machine or other nets")
     reasons = [reason for reason in found.reasons if only is None or reason.part == rows[only]]
+    bars = max((reason.bar for reason in reasons), default=-1) + 1
+    if bar is not None and bar > bars:
+        raise ConfigError(f"{file}: there is no bar {bar}; the last with a note is {bars}")
     if bar is None:
         if voice.json:
             voice.report(SCHEMA, {"file": file, "kind": found.kind, "same": found.same, "notes": _rows(reasons, found.parts)})
         else:
-            bars = max((reason.bar for reason in reasons), default=-1) + 1
             voice.data("\n".join([f"{file}: a {found.kind} of {bars} bars, {len(reasons)} notes", *tell_piece(reasons, found.parts), "note by note: --bar N"]))
         return 0
     changes: dict[str, list[str]] = {}

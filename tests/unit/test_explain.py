@@ -130,3 +130,8 @@ def test_a_recording_is_explained_with_the_settings_it_was_rendered_with(capsys)
     out = capsys.readouterr().out
     assert out.startswith("bar 6: G major")
     assert "given, not heard: key, tempo" in out
+
+
+def test_a_bar_behind_the_last_is_refused(piece, capsys):
+    assert run(["explain", str(piece), "--bar", "99"]) == 2
+    assert "no bar 99; the last with a note is 8" in capsys.readouterr().err
