@@ -20,6 +20,8 @@ from training.sequences import EMOTION, Piece, Scale
 Array = NDArray[np.float32]
 PITCH, CHORD_HOLD = MELODY_OUT["pitch"].start, HARMONY_OUT["hold"].start
 MOST_SYMBOLS = 20_000  # by which a smoothing is chosen
+LEAST_HELD = 5
+"""Sequences without which an interval over sequences says nothing: of a single one it has no width."""
 AFFECT = ("valence", "arousal", "tension")
 KNOWN_R2 = 0.05
 """An index of which less of the variance is explained on the choosing pieces is not known to the net."""
@@ -63,6 +65,8 @@ def report(
     rows = [one.row(bootstrap) for one in measured]
     by_name = {one.name: one for one in measured}
     beats, why = verdict(net, by_name, bootstrap)
+    if len(held) < LEAST_HELD:
+        beats, why = False, f"does not show that it beats its baseline: {len(held)} held-out sequence{'s are' if len(held) > 1 else ' is'} too little, {LEAST_HELD} are needed ({why})"
     return {
         "gates": gates(net, by_name, bootstrap, len(held)),
         "sequences": len(held), "steps": sum(piece.n for piece in held), "songs": len({piece.item.song for piece in held}),

@@ -359,6 +359,8 @@ def open_sound(path: Path) -> Any:
         file = soundfile.SoundFile(str(path))
     except (RuntimeError, TypeError, OSError) as error:
         detail = str(getattr(error, "error_string", error)).rstrip(".")
+        if detail.startswith("File does not exist"):  # which libsndfile says of every MP3 that is damaged
+            detail = "damaged, or of a kind that is not known"
         raise AudioFileError(f"{path}: not readable as audio: {detail}") from error
     if file.frames <= 0:
         file.close()

@@ -153,7 +153,8 @@ def _beats(axis: Any, track: Track) -> None:
     if np.isfinite(tempo).any():
         low, high = np.nanmin(tempo) * 0.95, np.nanmax(tempo) * 1.05
         axis.plot(track.times_s, 0.5 + 0.45 * (tempo - low) / max(1e-6, high - low), color="#009e73", lw=1.4)
-        axis.annotate(f"{np.nanpercentile(tempo, 5):.0f} to {np.nanpercentile(tempo, 95):.0f} bpm", (1.008, 0.7), xycoords="axes fraction", color="#009e73", fontsize=8, va="center", annotation_clip=False)
+        slow, fast = (f"{np.nanpercentile(tempo, share):.0f}" for share in (5, 95))
+        axis.annotate(f"{slow} bpm" if slow == fast else f"{slow} to {fast} bpm", (1.008, 0.7), xycoords="axes fraction", color="#009e73", fontsize=8, va="center", annotation_clip=False)
 
 
 def _way(axis: Any, track: Track, figure: Any) -> None:

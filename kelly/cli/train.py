@@ -10,6 +10,17 @@ from kelly.cli.train_nets import command as nets
 from kelly.cli.train_personal import command as personal
 
 
+class Nameless(click.Context):
+    """Of the command that trains, whose name nobody types: no gap in its usage."""
+
+    @property
+    def command_path(self) -> str:
+        return super().command_path.rstrip()
+
+
+nets.context_class = Nameless
+
+
 class DefaultGroup(click.Group):
     """A group whose first word, where it is none of its commands, belongs to the command that trains."""
 

@@ -23,6 +23,8 @@ from kelly.music.personal import MOODS, applied, fit, nearest, ordered, targets
 from kelly.whole import whole
 
 SCHEMA = "kelly.train.personal/1"
+ENOUGH = 0.8  # of the held-out pairs of moods in their order
+FURTHER = "play the moods further apart (louder, faster, another mode), and longer"
 WINDOW_S, SETTLE_S = 2.0, 4.0  # of playing, per row of the fit; before which the recognizer knows little
 
 
@@ -65,6 +67,10 @@ def command(name: str, labels: str, record: str, seconds: float, output: str, fo
     if len(moods) < 2:
         raise DataError("two moods or more are needed, four are better")
     facts = checked(halves, moods)
+    if facts["order"] < facts["order_before"]:
+        raise DataError(f"nothing is written: held out, the order of moods would be right in {facts['order']:.0%} of pairs, and is in {facts['order_before']:.0%} as it is; {FURTHER}")
+    if facts["order"] < ENOUGH:
+        voice.warn(f"the order of moods is right in {facts['order']:.0%} of held-out pairs, less than {ENOUGH:.0%}: they sound alike to kelly; {FURTHER}")
     rows, wanted, weights = stacked({mood: np.concatenate(parts) for mood, parts in halves.items()}, moods)
     personal = fit(rows, wanted, weights)
     save(target, name, personal)

@@ -90,6 +90,22 @@ def test_a_minute_of_four_moods_becomes_a_preset(moods, tmp_path, monkeypatch, c
     assert "exists" in capsys.readouterr().err
 
 
+def test_a_fit_that_makes_it_worse_is_not_written(moods, tmp_path, monkeypatch, capsys):
+    """The second halves decide: below 80 % it is said, below what there was before nothing is kept."""
+    from kelly.cli import train_personal
+
+    words = ["train", "personal", "me", *(word for mood, path in moods.items() for word in (f"--{mood}", str(path))), "-o", str(tmp_path / "me.toml")]
+    told = {"pairs": 72, "nearest": 1.0, "nearest_before": 1.0, "windows": 12}
+    monkeypatch.setattr(train_personal, "checked", lambda *halves: {"order": 0.58, "order_before": 0.71, **told})
+    assert app.run(words) == 6
+    assert "nothing is written" in capsys.readouterr().err
+    assert not (tmp_path / "me.toml").exists()
+    monkeypatch.setattr(train_personal, "checked", lambda *halves: {"order": 0.75, "order_before": 0.5, **told})
+    assert app.run(words) == 0
+    assert "75% of held-out pairs, less than 80%" in capsys.readouterr().err
+    assert (tmp_path / "me.toml").exists()
+
+
 def test_the_engine_follows_the_map(moods):
     """Valence, arousal and tension of every hop are the recognizer's by the map; the rest is as it was."""
     rows = np.array([(0.5, 0.25, 0, 0.1), (0, 0.8, -0.1, -0.2), (0, 0, 1, 0.05)])

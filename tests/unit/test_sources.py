@@ -175,3 +175,13 @@ def test_without_portaudio_a_device_says_what_to_install(monkeypatch):
     with pytest.raises(AudioDeviceError, match=r"install libportaudio2 \(Debian/Ubuntu\).*kelly render") as caught:
         open_source("Scarlett")
     assert caught.value.exit_code == 3
+
+
+def test_a_damaged_mp3_is_not_said_to_be_missing(tmp_path):
+    """libsndfile's words for it are "File does not exist or is not a regular file"."""
+    path = tmp_path / "cut.mp3"
+    whole = tmp_path / "whole.mp3"
+    soundfile.write(whole, 0.3 * np.sin(np.arange(200_000) / 7).astype(np.float32), 11025, format="MP3")
+    path.write_bytes(whole.read_bytes()[:300])
+    with pytest.raises(AudioFileError, match="damaged, or of a kind that is not known"):
+        sources.open_sound(path)

@@ -65,6 +65,14 @@ def test_a_tiny_set_is_learned_by_heart_and_beats_its_baseline(shows, tmp_path):
     assert kelly.MultiModelProcessor(tmp_path / "run").sources["groovepredictor"] == "model"
 
 
+def test_one_held_out_piece_shows_nothing(shows, tmp_path):
+    """Its interval has no width, so whatever is learned would be certain."""
+    shows(material.grooves(sizes={"train": 12, "validation": 3, "test": 1}))
+    outcome = trained(material.order("groovepredictor", tmp_path / "run", epochs=2, learning_rate=1e-2))
+    assert not outcome.held_out["beats_baseline"]
+    assert "1 held-out sequence is too little, 5 are needed" in outcome.held_out["verdict"]
+
+
 def test_permuted_labels_are_noticed(shows, tmp_path):
     """With the answers of other bars there is nothing to learn: the report says so, and the rule stays."""
     shows(material.grooves(permuted=True, sizes={"train": 100, "validation": 20, "test": 10}))
