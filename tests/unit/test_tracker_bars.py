@@ -1,4 +1,4 @@
-"""Where the bar line is when no chord says it: one voice leans on its long notes."""
+"""Where the bar line is: one voice leans on its long notes, a hymn on the chords that stay and on its own."""
 
 import numpy as np
 import pytest
@@ -27,6 +27,27 @@ def test_one_voice_leans_on_the_bar_line(pickup):
     late = ticks[ticks["frame"] > (0.5 + (pickup + 8 * 4) * BEAT) * RATE]
     beat = np.round((late["beat_frame"] / RATE - 0.5) / BEAT).astype(int)
     assert np.mean(late["beat_in_bar"] == (beat - pickup) % 4) > 0.95
+
+
+@pytest.mark.parametrize("pickup", [1, 3])
+def test_a_hymn_rests_on_the_bar_line(pickup):
+    """C for two beats, then F and G: as many changes at three places of the bar, but on one of them the chord stays; right from the eighth bar on."""
+    bar = ((0, 0), (0, 0), (5, 0), (7, 0))
+    records = played(0.5 + np.arange(72) * BEAT, 36.0, lambda time: bar[(int((time - 0.5) / BEAT + 1e-6) - pickup) % 4])
+    ticks = Tracker(RATE).run(records)
+    late = ticks[ticks["frame"] > (0.5 + (pickup + 8 * 4) * BEAT) * RATE]
+    beat = np.round((late["beat_frame"] / RATE - 0.5) / BEAT).astype(int)
+    assert np.mean(late["beat_in_bar"] == (beat - pickup) % 4) > 0.95
+
+
+def test_an_upbeat_of_equal_strokes_is_no_bar_line():
+    """Nothing but the strokes: the first of four is half as strong again, and the music begins a beat before it."""
+    beats = np.arange(72)
+    records = played(0.5 + beats * BEAT, 36.0, lambda time: (0, 0), strengths=np.where(beats % 4 == 1, 1.0, 0.65))
+    late = Tracker(RATE).run(records)
+    late = late[late["frame"] > 18 * RATE]
+    beat = np.round((late["beat_frame"] / RATE - 0.5) / BEAT).astype(int)
+    assert np.mean(late["beat_in_bar"] == (beat - 1) % 4) > 0.95
 
 
 def test_lengths_do_not_move_a_bar_that_was_given():

@@ -158,6 +158,25 @@ def test_slow_arpeggios_in_even_eighths_are_not_taken_for_fast_quarters(bpm):
     assert np.abs(late["tempo_bpm"] / bpm - 1).max() < 0.02
 
 
+@pytest.mark.parametrize("bpm", [144, 150, 160])
+def test_fast_chords_on_every_beat_are_not_counted_in_halves(bpm):
+    """C for two bars, F, G, each beat struck as strongly: the first change that comes after two bars does not make it slow eighths."""
+    loop = ((0, 0), (0, 0), (5, 0), (7, 0))
+    late = Tracker(RATE).run(played(np.arange(0.5, 40, 60 / bpm), 40.0, bars_of(loop, bpm)))
+    late = late[late["frame"] > 16 * RATE]
+    assert np.abs(late["tempo_bpm"] / bpm - 1).max() < 0.02
+
+
+def test_a_chord_that_begins_with_every_bar_tells_how_long_a_bar_is():
+    """One attack per bar and nothing between: the chords alone say that four beats at 140, not two at 70, fill a bar."""
+    bpm = 140
+    late = Tracker(RATE).run(played(np.arange(0.5, 60, 240 / bpm), 60.0, bars_of(POP, bpm)))
+    late = late[late["frame"] > 30 * RATE]
+    assert np.abs(late["tempo_bpm"] / bpm - 1).max() < 0.02
+    down = late[late["beat_in_bar"] == 0]["beat_frame"] / RATE - 0.5
+    assert np.abs(down * bpm / 240 - np.round(down * bpm / 240)).max() < 0.05
+
+
 def test_half_and_double_are_the_users_to_choose():
     """From the next beat on, as often as asked, and nobody takes it back; a clock that leads is not touched."""
     onsets = np.arange(0.5, 60, 0.5)

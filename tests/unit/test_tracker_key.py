@@ -39,6 +39,21 @@ def test_a_loop_of_the_minor_is_not_taken_for_its_relative(shift):
         assert (late["key_mode"] == mode).all()
 
 
+@pytest.mark.parametrize("shift", [0, 7])
+def test_the_third_among_a_tones_partials_makes_no_major_key(shift):
+    """One voice in the minor, a tenth of each tone its own major third, as strings and reeds have it: not the major on that tonic."""
+    tune = (0, 3, 2, 0, 7, 5, 3, 2, 3, 5, 7, 3, 2, 2, 0, 0)
+    records = played(np.arange(0.5, 30, 0.5), 30.0, lambda time: (0, 0))
+    records["chroma"] = records["bass_chroma"] = 0.0
+    for i in np.flatnonzero(records["level_db"] > -60):
+        tone = tune[int((records["frame"][i] / RATE - 0.5) / 0.5) % len(tune)] + shift
+        records["chroma"][i, [tone % 12, (tone + 7) % 12, (tone + 4) % 12]] = 1.0, 0.05, 0.1
+    late = Tracker(RATE).run(records)
+    late = late[late["frame"] > 8.5 * RATE]
+    assert (late["key_tonic"] == shift).all()
+    assert (late["key_mode"] == -1).all()
+
+
 @pytest.mark.parametrize("pickup", [1, 2, 3])
 def test_a_pickup_names_no_key_alone(pickup):
     """C F G Am after a pickup on Am: the first downbeat's chord has as much to say as the first one."""

@@ -86,8 +86,11 @@ cdef struct grid_state:
     double onset_frames[N_ONSETS]
     double onset_weights[N_ONSETS]
     int64_t n_onsets
+    double past[N_LAG]  # frames of the last beats
     double accent[MAX_BAR]
-    int accent_beats, accent_votes
+    double accent_bars, stroke
+    int accent_beats, accent_votes, accent_best
+    int first_known  # beat 0 is the first one played, at today's level
 
 
 cdef struct tactus_state:

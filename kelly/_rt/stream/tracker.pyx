@@ -7,7 +7,7 @@ no clock, no random numbers, no allocation after the constructor.  Values that a
 silence.
 
 The parts: ``tracker_level`` (gate, dynamics), ``tracker_key``, ``tracker_pulse`` (belief over tempo and
-phase), ``tracker_grid`` (numbered beats), ``tracker_tactus`` (which pulse is the beat), ``tracker_chords``,
+phase), ``tracker_grid`` (numbered beats), ``tracker_tactus`` (which pulse is the beat), ``tracker_bars`` (which beat begins the bar), ``tracker_chords``,
 ``tracker_loop`` (what returns), ``tracker_degrees`` (chords in keys), ``tracker_phrase``, ``tracker_context`` (the harmony net's input).
 """
 
@@ -61,6 +61,7 @@ include "tracker_pulse.pxi"
 include "tracker_grid.pxi"
 include "tracker_loop.pxi"
 include "tracker_chords.pxi"
+include "tracker_bars.pxi"
 include "tracker_phrase.pxi"
 include "tracker_tactus.pxi"
 include "tracker_context.pxi"
@@ -139,7 +140,7 @@ cdef class Tracker:
         # One analysis record, every 10 ms, frames ascending.
         cdef int64_t place
         cdef int by
-        cdef double accent, factor, strength = finite(a.onset, 0.0)
+        cdef double factor, strength = finite(a.onset, 0.0)
         cdef double chroma[12]
         cdef double bass[12]
         cdef double flux = max(finite(a.flux, 0.0), 0.0)
@@ -158,9 +159,8 @@ cdef class Tracker:
             grid_onset(&self.grid, <double>a.onset_frame, strength)
         while grid_advance(&self.grid, &self.pulse, <double>self.frame, self.level.open):
             place = grid_bar_beat(&self.grid, self.grid.count - 1)
-            accent = chords_beat(&self.chords, self.grid.count - 1, place, self.grid.beats_per_bar, &self.key)
-            grid_accent(&self.grid, self.grid.count - 1, accent)
-            grid_long(&self.grid, self.grid.count - 2, self.grid.beat - 2.0 * self.grid.period, self.key.voices)
+            chords_beat(&self.chords, self.grid.count - 1, place, self.grid.beats_per_bar, &self.key)
+            bars_beat(&self.grid, &self.chords, &self.key)
             phrase_beat_over(&self.phrase, &self.grid, &self.chords, self.grid.count - 1)
             if self.tactus.turns == 0 and self.grid.count <= KEY_FIRST_BARS * self.grid.beats_per_bar:
                 key_first(&self.key, grid_first_downbeat(&self.grid))
@@ -173,7 +173,7 @@ cdef class Tracker:
             factor = self.wanted_level
             self.wanted_level = 1.0
             if factor == 1.0 and self.grid.locked and not self.grid.given and not self.grid.level_kept:
-                factor = tactus_factor(&self.tactus, &self.grid)
+                factor = tactus_factor(&self.tactus, &self.grid, self.key.voices)
             if factor != 1.0 and not self.grid.led:
                 tactus_relevel(&self.tactus, &self.grid, &self.chords, factor)
                 phrase_relevel(&self.phrase)

@@ -226,15 +226,12 @@ cdef bint chords_changed(const chord_state* s, int64_t beat) noexcept nogil:
     return here.chord % 12 != past.chord % 12
 
 
-cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_per_bar,
-                        key_state* key) noexcept nogil:
-    # A beat is over: filter, remember, look for the loop.  Returns its accent, 0..2, for the bar line.
+cdef void chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_per_bar, key_state* key) noexcept nogil:
+    # A beat is over: filter, remember, look for the loop.
     cdef beat_memory* here = &s.memory[beat % N_MEMORY]
-    cdef beat_memory* past = &s.memory[(beat - 1 + N_MEMORY) % N_MEMORY]
     cdef double weight = s.open_hops / max(s.hops, 1.0)
     cdef int c, best = 0, plain = 0
     cdef bint clear = False
-    cdef double accent = 0.0
     chords_predict(s, s.posterior, chord_stay(place, beats_per_bar), key, NULL)
     memcpy(s.predicted + (beat % N_LAG) * N_CHORDS, s.work, sizeof(s.work))
     s.stayed[beat % N_LAG] = chord_stay(place, beats_per_bar)
@@ -255,10 +252,6 @@ cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_p
     centred(s.beat_bass, here.bass)
     here.chord = best if clear else -1
     here.confidence = <float>s.posterior[best]
-    if clear and past.beat == beat - 1:
-        accent = 1.0 - max(0.0, dot12(here.chroma, past.chroma))
-        if past.chord >= 0 and here.chord % 12 != past.chord % 12:
-            accent += 1.0
     chords_smooth(s, beat)
     s.changed = chords_changed(s, beat - CHANGE_LAG)
     if beat > 0:
@@ -266,7 +259,6 @@ cdef double chords_beat(chord_state* s, int64_t beat, int64_t place, int beats_p
     memset(s.beat_chroma, 0, sizeof(s.beat_chroma))
     memset(s.beat_bass, 0, sizeof(s.beat_bass))
     s.open_hops = s.hops = 0.0
-    return accent
 
 
 cdef bint outside_key(int chord, const key_state* key) noexcept nogil:

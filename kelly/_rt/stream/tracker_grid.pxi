@@ -26,11 +26,6 @@ cdef double OCTAVE = 0.12  # relative difference of periods that is no drift
 cdef int[9][2] RATIOS = [[1, 1], [2, 1], [1, 2], [4, 1], [1, 4], [3, 2], [2, 3], [3, 1], [1, 3]]
 cdef double ASTRAY = 0.18  # beats off that are no drift
 cdef int ASTRAY_BEATS = 4
-cdef double LONG_ACCENT = 1.0  # for each beat that a note is longer than LONG_LEAST beats, up to LONG_MOST of them
-cdef double LONG_LEAST = 0.75
-cdef double LONG_MOST = 1.25
-cdef double LONG_VOICES = 2.8  # tones at once, from which on lengths say nothing; below by LONG_FADE they say all they can
-cdef double LONG_FADE = 0.6
 cdef double TRUST = 0.45  # confidence, for TRUST_S: locked
 cdef double TRUST_S = 1.0
 cdef double DISTRUST = 0.15  # for 3 s: no longer
@@ -48,6 +43,7 @@ cdef void grid_clear(grid_state* s) noexcept nogil:
     s.period = period if given else 60.0 * rate / PULSE_PRIOR_BPM
     s.line = -1.0
     s.count = -1
+    s.first_known = 1
 
 
 cdef double wrap(double x) noexcept nogil:
@@ -242,50 +238,6 @@ cdef void grid_tap(grid_state* s, double bpm, double frame, int64_t line) noexce
     s.confidence = max(s.confidence, TRUST)
     if s.given:
         s.own_period, s.settled = s.period, SETTLE_BEATS
-
-
-cdef void grid_accent(grid_state* s, int64_t beat, double accent) noexcept nogil:
-    # Where is the bar line?  Accents (change of harmony, weight in the bass) per place in the bar;
-    # another place must lead clearly for two bars before the bar is moved.  Beats keep their numbers.
-    cdef int i, best = 0, n = s.beats_per_bar
-    cdef int place = <int>(beat % n), own = grid_first_downbeat(s)
-    if s.bar_fixed:
-        return
-    for i in range(n):
-        s.accent[i] *= 0.985
-    s.accent[place] += accent
-    s.accent_beats += 1
-    for i in range(n):
-        if s.accent[i] > s.accent[best]:
-            best = i
-    if best != own and s.accent_beats >= 3 * n and s.accent[best] > 1.35 * s.accent[own] + 0.4:
-        s.accent_votes += 1
-        if s.accent_votes >= 2 * n:
-            s.bar_shift = (n - best) % n
-            s.accent_votes = 0
-    else:
-        s.accent_votes = 0
-
-
-cdef void grid_long(grid_state* s, int64_t beat, double frame, double voices) noexcept nogil:
-    # Long notes begin on bar lines, and one voice has little else to say where they are: the bars of 44 folk songs
-    # are right .45 of the time with it, .36 without.
-    # beat: of two beats ago, at `frame`; voices: tones at once
-    cdef double began = 0.0, after = 2.5 * s.period, at
-    cdef bint found = False
-    cdef int64_t i
-    if s.bar_fixed or beat < 0 or voices >= LONG_VOICES:
-        return
-    for i in range(max(<int64_t>0, s.n_onsets - N_ONSETS), s.n_onsets):
-        at = s.onset_frames[i % N_ONSETS] - frame
-        if fabs(at) < NEAR_BEATS * s.period:
-            began, found = at, True
-        elif found and at > 0.0:
-            after = at
-            break
-    if found:
-        s.accent[beat % s.beats_per_bar] += (LONG_ACCENT * clamp((LONG_VOICES - voices) / LONG_FADE, 0.0, 1.0)
-                                             * clamp((after - began) / s.period - LONG_LEAST, 0.0, LONG_MOST))
 
 
 cdef void grid_tick(grid_state* s, const pulse_state* pulse, double frame, int open, double silence_s,

@@ -40,6 +40,8 @@ cdef double KEY_OPENING_S = 0.8
 cdef double KEY_STRONG_S = 25.0
 cdef double KEY_ONE_VOICE = 2.2  # tones that sound at once, 1 / sum of squares: so few are one voice,
 cdef double KEY_VOICES = 2.8  # so many several
+# One tone has its fifth and its major third among its partials: alone it looks like a major chord, and says little of modes.
+cdef double KEY_ALONE_CHORDS = 0.4  # of KEY_CHORD_WEIGHT; and nothing of KEY_FIRST_MODE
 cdef int KEY_FIRST_BARS = 12  # within which the bar line may still be found
 
 
@@ -128,11 +130,16 @@ cdef void key_first(key_state* s, int place) noexcept nogil:
             s.down_chord = s.first[i]
 
 
-cdef double key_opens(int chord, int i) noexcept nogil:
+cdef double key_alone(const key_state* s) noexcept nogil:
+    # 1: one voice, 0: several.
+    return clamp((KEY_VOICES - s.voices) / (KEY_VOICES - KEY_ONE_VOICE), 0.0, 1.0)
+
+
+cdef double key_opens(int chord, int i, double alone) noexcept nogil:
     # What the first chord says for key i.
     if chord < 0 or chord % 12 != i % 12:
         return 0.0
-    return KEY_FIRST_BONUS + (KEY_FIRST_MODE if FIRST_MODE[chord // 12] == (1 if i < 12 else -1) else 0.0)
+    return KEY_FIRST_BONUS + ((1.0 - alone) * KEY_FIRST_MODE if FIRST_MODE[chord // 12] == (1 if i < 12 else -1) else 0.0)
 
 
 cdef void key_chord(key_state* s, int chord, int64_t beat) noexcept nogil:
@@ -156,7 +163,7 @@ cdef void key_chord(key_state* s, int chord, int64_t beat) noexcept nogil:
 
 
 cdef double key_tones(const key_state* s, int i) noexcept nogil:
-    cdef double alone = clamp((KEY_VOICES - s.voices) / (KEY_VOICES - KEY_ONE_VOICE), 0.0, 1.0)
+    cdef double alone = key_alone(s)
     cdef double total = 0.0, weight
     cdef int k, tone
     for k in range(12):
@@ -169,11 +176,12 @@ cdef double key_tones(const key_state* s, int i) noexcept nogil:
 
 cdef double key_score(const key_state* s, int i) noexcept nogil:
     # Correlation of the chroma, less what the chords cost in that key; people like to begin on the tonic.
+    cdef double alone = key_alone(s)
     cdef double fit = key_correlation(s.long_term, i % 12, KEY_PROFILES + 12 * (i // 12))
     if i >= 12:
         fit = max(fit, key_correlation(s.long_term, i % 12, KEY_NATURAL))
-    fit += (1.0 - KEY_DOWN_SHARE) * key_opens(s.first_chord, i) + KEY_DOWN_SHARE * key_opens(s.down_chord, i)
-    return fit - KEY_CHORD_WEIGHT * s.chord_cost[i] + key_tones(s, i)
+    fit += (1.0 - KEY_DOWN_SHARE) * key_opens(s.first_chord, i, alone) + KEY_DOWN_SHARE * key_opens(s.down_chord, i, alone)
+    return fit - KEY_CHORD_WEIGHT * (1.0 + alone * (KEY_ALONE_CHORDS - 1.0)) * s.chord_cost[i] + key_tones(s, i)
 
 
 cdef void key_tick(key_state* s, int open, double silence_s, tick_t* out) noexcept nogil:

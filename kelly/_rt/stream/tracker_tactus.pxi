@@ -12,11 +12,15 @@ cdef double TACTUS_LOW_BPM = 52.0
 cdef double TACTUS_HIGH_BPM = 190.0
 cdef double TACTUS_FADE = 0.97  # per beat
 cdef double TACTUS_CHORD = 8.0  # nats per share of the changes that a longer bar explains
-cdef double TACTUS_CHANGES = 3.0
+cdef double TACTUS_CHANGES = 1.0
 cdef double TACTUS_ACCENT = 2.5  # nats per unit of alternation
 cdef double TACTUS_BETWEEN = 2.0  # nats for what lies between the beats
 cdef int TACTUS_WAIT = 2
 cdef double TACTUS_EVEN = 3.0
+cdef double TACTUS_EVEN_LEAST = 0.6  # of the beats' onsets, what lies between them, from which on it speaks for twice the tempo
+cdef double TACTUS_BUSY = 4.0  # nats for each change per beat above TACTUS_CALM, where what lies between the beats is as strong
+cdef double TACTUS_CALM = 0.5
+cdef double TACTUS_STRAY = 16.0  # nats for each share of the changes that a chord of two beats does not explain
 cdef double TACTUS_SURE = 1.0  # nats, for two beats in a row
 cdef double TACTUS_TURN = 1.5  # and so many more for each time it has changed its mind
 
@@ -100,14 +104,34 @@ cdef double tactus_share(const double* v, int n) noexcept nogil:
     return 0.75 + weight * (share - 0.75)
 
 
-cdef double tactus_factor(tactus_state* s, const grid_state* grid) noexcept nogil:
-    # By what the period should be multiplied; 1 mostly.
+cdef double tactus_busy(const tactus_state* s, int n) noexcept nogil:
+    # Changes of harmony per beat.
+    cdef double total = 0.0
+    cdef int i
+    for i in range(n):
+        total += s.changes[i]
+    return total * (1.0 - TACTUS_FADE) / (1.0 - pow(TACTUS_FADE, s.beats))
+
+
+cdef double tactus_stray(const tactus_state* s, int n) noexcept nogil:
+    # Share of the changes of harmony that lie on the less usual of odd and even beats, 0..0.5.
+    cdef double even = 0.0, odd = 0.0
+    cdef int i
+    for i in range(0, n, 2):
+        even += s.changes[i]
+        odd += s.changes[i + 1]
+    return min(even, odd) / (even + odd + 1e-9)
+
+
+cdef double tactus_factor(tactus_state* s, const grid_state* grid, double voices) noexcept nogil:
+    # By what the period should be multiplied; 1 mostly.  voices: tones at once
     cdef double bpm = 60.0 * grid.rate / grid.period, score, strongest, even, between
     cdef double folded[2 * MAX_BAR]
     cdef int n = grid.beats_per_bar, i
     cdef double factor = 1.0
     cdef double sure = TACTUS_SURE + TACTUS_TURN * s.turns
-    if s.beats < 2 * n + TACTUS_WAIT or s.present < 0.6 * (1.0 - pow(TACTUS_FADE, s.beats)):
+    cdef bint sparse = s.present < 0.6 * (1.0 - pow(TACTUS_FADE, s.beats))
+    if s.beats < 2 * n + TACTUS_WAIT or (sparse and (grid.ternary or voices < LONG_VOICES)):
         return 1.0
     strongest = max(s.parity[0], s.parity[1]) + 1e-9
     even = min(s.parity[0], s.parity[1]) / strongest
@@ -118,8 +142,8 @@ cdef double tactus_factor(tactus_state* s, const grid_state* grid) noexcept nogi
         elif bpm >= 160.0 and s.between_half + s.between_third < 0.1 * s.onsets:
             factor = 3.0
     else:
-        between = s.between_half / s.onsets
-        if bpm / 2.0 >= TACTUS_LOW_BPM:
+        between = s.between_half / (s.onsets + 1e-9)
+        if bpm / 2.0 >= TACTUS_LOW_BPM and not sparse:
             score = tactus_tempo(bpm / 2.0) - tactus_tempo(bpm)
             score += TACTUS_CHORD * (tactus_share(s.changes, 2 * n) - 0.75)
             score += TACTUS_ACCENT * (0.65 - even)
@@ -131,7 +155,11 @@ cdef double tactus_factor(tactus_state* s, const grid_state* grid) noexcept nogi
                 folded[i] = s.changes[i] + s.changes[i + n]
             score = tactus_tempo(bpm * 2.0) - tactus_tempo(bpm)
             score += TACTUS_CHORD * (0.75 - tactus_share(folded, n))
-            score += TACTUS_EVEN * (min(between, 1.2) - 0.75) - TACTUS_ACCENT * (1.0 - even)
+            if sparse:  # pads: nothing begins but with a chord, and only the chords can tell
+                score -= TACTUS_STRAY * tactus_stray(s, 2 * n)
+            else:
+                score += TACTUS_EVEN * (min(between, 1.2) - TACTUS_EVEN_LEAST) - TACTUS_ACCENT * (1.0 - even)
+                score += TACTUS_BUSY * max(0.0, tactus_busy(s, 2 * n) - TACTUS_CALM) * clamp((between - 0.4) / 0.4, 0.0, 1.0)
             if score > sure:
                 factor = 0.5
     if factor != s.wish:
@@ -193,9 +221,7 @@ cdef void tactus_relevel(tactus_state* s, grid_state* grid, chord_state* chords,
                 place = i
         if not grid.bar_fixed and accent[place] > 0.0:
             grid.bar_shift = (n - place) % n
-    for i in range(n):
-        grid.accent[i] = accent[i]
-    grid.accent_votes = 0
+    bars_relevel(grid, accent, (1.0 - pow(TACTUS_FADE, s.beats)) / (1.0 - TACTUS_FADE) / factor / n if cycle > 1 else 0.0)
     chords_relevel(chords, grid.count, factor)
     s.turns += 1
     tactus_clear(s)
