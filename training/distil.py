@@ -94,7 +94,7 @@ def _train(spec: NetSpec, taught: Material, choosing: Material, recipe: Recipe, 
     loss_of = _loss(spec, taught)
     optimiser = torch.optim.Adam(student.parameters(), lr=recipe.rate)
     batches = -(-len(taught.x) // recipe.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=epochs * batches, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=max(20, epochs * batches), pct_start=0.1)  # its rise takes a step or more
     tensors = [torch.from_numpy(array) for array in (taught.x, taught.y, taught.weight)]
     best, kept = np.inf, {name: value.clone() for name, value in student.state_dict().items()}
     for epoch in range(epochs):

@@ -108,6 +108,18 @@ def test_folding_and_rounding_change_nothing_that_matters(name, tmp_path):
     np.testing.assert_allclose(network(x[0]), folded, atol=1e-5)
 
 
+@pytest.mark.parametrize("batches", [1, 5, 6])
+def test_a_few_batches_are_enough_to_see_that_it_runs(bank, batches):
+    """Ten updates in all, as ``distil all --quick`` takes for dynamics, left the rise of the learning rate no step: a division by zero."""
+    from training import material
+    from training.distil import RECIPES, _train
+
+    rng = np.random.default_rng(3)
+    recipe = RECIPES["groovepredictor"]
+    data = material.groove(rng, material.embeddings(rng, bank, recipe.batch * batches))
+    _train(net_spec("groovepredictor"), data, data.part(slice(0, 4)), recipe, epochs=2)
+
+
 def test_training_brings_a_net_nearer_to_its_rule(bank, tmp_path):
     import torch
 
