@@ -15,8 +15,8 @@ from .heard import Groove, Heard, read_groove
 
 _RARE, _OFTEN = 1e-4, 1.0 - 1e-4
 _PUSHED = 0.7  # power of the odds that complexity gives to the foot between the beats
-_NEVER_LEARNED = ("swing", "ghost")
-"""The groove net's pieces hold next to no ghost notes, and its swing is worse than copying what is heard (its card): both stay the rule's."""
+_NEVER_LEARNED = ("ghost",)
+"""The groove net's pieces hold next to no ghost notes: they stay the rule's."""
 
 
 def bend(heard: Heard, controls: Controls) -> Heard:
@@ -55,7 +55,7 @@ class Drummer:
         self._ruled: Groove | None = None
 
     def mix(self, heard: Heard, tick: Any, share: float) -> Heard:
-        """``heard``, which was read from ``tick``, with ``share`` 0..1 of its groove and the rest the rule's, who alone knows of ghosts and swing."""
+        """``heard``, which was read from ``tick``, with ``share`` 0..1 of its groove and the rest the rule's, who alone knows of ghosts."""
         answered = tick["groove"].tobytes()
         if self._ruled is None or answered != self._answered:
             self._answered, self._ruled = answered, read_groove(self._rule(tick["embedding"]))
