@@ -229,7 +229,7 @@ def test_chords_are_shown_beat_by_beat_and_held_between_changes(disk):
 
     rows = harmony_rows(items_of(disk, "pop909")[0])
     assert rows[:13, -2].tolist() == [0, 61, 61, 61, 5, 61, 61, 61, 2 * 12 + 7, 61, 61, 61, 3 * 12 + 9]
-    assert rows[32, -2] == 60
+    assert len(rows) == 32  # the annotators go on; after the last note nobody is asked
     assert rows[4, HARMONY_IN["previous_root"].start] == 1
     assert rows[4, HARMONY_IN["chord_age"].start] == 0.5
     assert np.argmax(rows[3, HARMONY_IN.slice("chroma_2s")]) in (0, 4, 7)

@@ -40,8 +40,9 @@ def beat_rows(score: Score, beats: NDArray[np.floating], chords: Spans, key: tup
     starts = np.array([span[0] for span in chords])
     first = int(np.argmax(beats[:, 1] > 0))
     longest = FORGOTTEN_S + float((notes["end_s"] - notes["onset_s"]).max(initial=0.0))
+    last = int(np.searchsorted(times, notes["end_s"].max(initial=times[first]) - 1e-6))  # nobody is asked after the end
     answers = []
-    for b in range(first, len(times)):  # an annotated change is on a beat, give or take a little
+    for b in range(first, last):  # an annotated change is on a beat, give or take a little
         index = int(np.searchsorted(starts, times[b] + 0.12, side="right")) - 1
         answers.append(chords[index][2] if index >= 0 and times[b] < chords[index][1] else None)
     out = np.zeros((len(answers), HARMONY_IN.size + 2), np.float32)
