@@ -357,6 +357,7 @@ def finish(order: Order, fit: Fit, pieces: Mapping[str, list[Piece]], data: Mapp
         metadata |= {
             "beats_baseline": held_out["beats_baseline"], "verdict": held_out["verdict"],
             "metrics": {row["measure"]: row["net"] for row in held_out["measures"]},
+            "gates_missed": [row["gate"] for row in held_out["gates"] if not row["pass"]],
         }  # fmt: skip
         export_model(layers, path, metadata=metadata, vectors=vectors)
         plots.measures(folder / "measures.png", net, held_out)

@@ -20,7 +20,8 @@ RULED = {"dynamicsengine": "velocity and accent stay the rule's"}
 def command(action: str, **flags: Any) -> int:
     """List the five nets and the files that would answer for them.
 
-    A net without a usable file, or one that does not beat its baseline, is answered by its rule, and the reason is given.
+    A net without a usable file, or one that does not beat its baseline, is answered by its rule, and the reason is given;
+    one that misses a gate of the project is told by it.
     """
     import logging
 
@@ -36,7 +37,7 @@ def command(action: str, **flags: Any) -> int:
     processor = MultiModelProcessor(config.models.path or None, enabled, config.models.strict, config.engine.arithmetic, config.models.enabled)
     slots = [processor.slot(name) for name in NET_NAMES]
     if voice.json:
-        fields = ("name", "source", "reason", "nbytes", "sha256", "latency_us", "vector_error", "taught_by", "enabled", "beaten")
+        fields = ("name", "source", "reason", "nbytes", "sha256", "latency_us", "vector_error", "taught_by", "missed", "enabled", "beaten")
         found = [{"path": str(slot.path) if slot.path else None} | {name: getattr(slot, name) for name in fields} for slot in slots]
         folders = [str(folder) for folder in search_path(config.models.path or None).folders]
         voice.report(SCHEMA, {"folders": folders, "nets": found})
@@ -53,4 +54,7 @@ def why(slot: Any) -> str:
     """What it learned from, and where its rule answers for it the reason."""
     if slot.spare is not None:
         return f"{slot.taught_by}; does not beat its baseline"
-    return "; ".join(filter(None, (slot.taught_by or slot.reason, RULED.get(slot.name) if slot.source == "model" else None)))
+    said = [RULED[slot.name]] if slot.source == "model" and slot.name in RULED else []
+    if slot.source == "model" and slot.missed:
+        said.append(f"better than its baseline, but not: {', '.join(slot.missed)}")
+    return "; ".join([slot.taught_by or slot.reason, *said])

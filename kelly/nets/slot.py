@@ -99,6 +99,7 @@ class Slot:
     latency_us    median time of one step, measured at load
     vector_error  largest difference to the embedded test vectors; None when the file has none
     taught_by     what the file says it learned from
+    missed        gates of this project that the file says it does not pass
     beaten        what is said of a file that says it does not beat its baseline; "" of another
     spare         the Network of such a file, while it is not switched on by name
     """
@@ -113,6 +114,7 @@ class Slot:
     latency_us: float = 0.0
     vector_error: float | None = None
     taught_by: str = ""
+    missed: tuple[str, ...] = ()
     enabled: bool = True
     beaten: str = ""
     spare: Any = None
@@ -186,6 +188,7 @@ def _fill_slot(slot: Slot, arithmetic: str) -> None:
         raise vector_fault(slot.vector_error, path)
     slot.latency_us = step_latency_us(network)
     slot.nbytes, slot.taught_by = network.nbytes, str(model.metadata.get("taught_by", ""))
+    slot.missed = tuple(str(gate) for gate in model.metadata.get("gates_missed", ()))
     slot.network, slot.source = network, "model"
     if model.metadata.get("beats_baseline") is False:
         slot.beaten = f"{path}: does not beat its baseline, so the rule answers; --enable {slot.name} takes it all the same"
