@@ -71,7 +71,7 @@ def _data(metadata: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
         rows.append(f"| {name} | {row['items']['train']:,} | {row['items']['validation']:,} | {row['items']['test']:,} | {row['licence']} |")
     sizes = data["sequences"]
     rows += ["", "Sequences that begin from reset: " + ", ".join(f"{split} {one['pieces']:,} ({one['steps']:,} steps)" for split, one in sizes.items())
-             + f"; left out as corrupt: {len(data['corrupt'])}.  No song is in two of them; validation chose the epoch, test nothing."]  # fmt: skip
+             + f"; left out: {len(data['corrupt'])} that cannot be read or do not hold what this net is shown.  No song is in two of them; validation chose the epoch, test nothing."]  # fmt: skip
     if data.get("contrasts"):
         rows[-1] += (f"  Beside them {data['contrasts']['train']} pieces to learn an order from and {data['contrasts']['validation']} to choose by, each played again with one thing changed"
                      " (mode, tempo, level, key, gain): which of two recordings is brighter or more excited, and which are alike.")  # fmt: skip

@@ -21,7 +21,7 @@ def command(action: str, **flags: Any) -> int:
     """List the five nets and the files that would answer for them.
 
     A net without a usable file, or one that does not beat its baseline, is answered by its rule, and the reason is given;
-    one that misses a gate of the project is told by it.
+    one that misses a gate of the project says which.
     """
     import logging
 

@@ -59,6 +59,7 @@ def test_metadata_and_card_say_what_they_are(processor, name):
     assert metadata["free"]
     assert metadata["beats_baseline"] is True
     assert metadata["verdict"] in card
+    assert card.count("**not met**") == len(slot.missed)
     assert not metadata["quick"]
     assert ("`cues`" in card) == metadata["synthetic"]
     for words in (f"contract {CONTRACT_VERSION}", metadata["created_by"], "What it cannot do"):

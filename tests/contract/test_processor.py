@@ -218,6 +218,16 @@ def test_a_file_without_test_vectors_or_metadata_loads(folder):
     assert (slot.source, slot.vector_error, slot.taught_by) == ("model", None, "")
 
 
+def test_a_gate_that_the_file_says_it_misses_is_told(folder):
+    """The net plays all the same, and `kelly models list` says which."""
+    from kelly.cli.models import why
+
+    edited(folder / "dynamicsengine" / "model.json", lambda document: document["kelly"].update(gates_missed=["twice as good"]))
+    slot = kelly.MultiModelProcessor(folder).slot("dynamicsengine")
+    assert (slot.source, slot.missed) == ("model", ("twice as good",))
+    assert "but not: twice as good" in why(slot)
+
+
 # -- switches --------------------------------------------------------------------------------------
 
 
