@@ -56,5 +56,5 @@ def why(slot: Any) -> str:
         return f"{slot.taught_by}; does not beat its baseline"
     said = [RULED[slot.name]] if slot.source == "model" and slot.name in RULED else []
     if slot.source == "model" and slot.missed:
-        said.append(f"better than its baseline, but not: {', '.join(slot.missed)}")
+        said.append(f"misses: {', '.join(slot.missed)}")
     return "; ".join([slot.taught_by or slot.reason, *said])

@@ -225,7 +225,7 @@ def test_a_gate_that_the_file_says_it_misses_is_told(folder):
     edited(folder / "dynamicsengine" / "model.json", lambda document: document["kelly"].update(gates_missed=["twice as good"]))
     slot = kelly.MultiModelProcessor(folder).slot("dynamicsengine")
     assert (slot.source, slot.missed) == ("model", ("twice as good",))
-    assert "but not: twice as good" in why(slot)
+    assert "misses: twice as good" in why(slot)
 
 
 # -- switches --------------------------------------------------------------------------------------
