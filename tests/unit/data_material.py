@@ -166,7 +166,7 @@ def billboard(root):
 
 def emopia(root):
     for k in range(16):
-        midi(root / f"midis/Q{k % 4 + 1}_{'abcdefgh'[k // 2]}_VLPYiPN7q_{k % 2}.mid", tracks=("piano",), transpose=k % 5)
+        midi(root / f"midis/Q{k % 4 + 1}_{'abcdefgp'[k // 2]}_VLPYiPN7q_{k % 2}.mid", tracks=("piano",), transpose=k % 5)
     return root
 
 

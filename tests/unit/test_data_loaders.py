@@ -14,8 +14,9 @@ from kelly.cli.app import DISK_FULL, explain
 from tests.unit import data_material
 from training.data import features
 from training.data.errors import DataSetError, SplitError, UnwritableError
-from training.data.item import SPLITS, split_of
+from training.data.item import SPLITS, Item, split_of
 from training.data.loaders import create_data_loaders, mix
+from training.data.score import NOTE
 from training.data.sets import load
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own
@@ -302,7 +303,7 @@ def test_a_score_without_notes_or_bars_is_left_out(disk, cache, tmp_path, text, 
     assert re.search(words, faults[0].reason), faults[0].reason
 
 
-@pytest.mark.parametrize(("net", "names"), [("melodytransformer", ["pop909"]), ("melodytransformer", ["music21", "essen"]), ("harmonypredictor", ["pop909", "billboard"]), ("harmonypredictor", ["music21"])])
+@pytest.mark.parametrize(("net", "names"), [("melodytransformer", ["pop909"]), ("melodytransformer", ["emopia"]), ("melodytransformer", ["music21", "essen"]), ("harmonypredictor", ["pop909", "billboard"]), ("harmonypredictor", ["music21"])])
 def test_batches_from_scores(disk, cache, net, names):
     """One-hot answers, known on every row of a piece and nowhere behind it; kept like features."""
     from kelly._rt.contract import net_spec
@@ -340,6 +341,110 @@ def test_a_drummers_take_is_shown_bar_by_bar(disk):
         groove_rows(odd)
 
 
+def pianist(path, track="PIANO"):
+    """Three bars at 120, the second of three beats: bass on 1, 7 and 11, chords on the eighths 2, 3 and 6, the last of them loud; the off-eighths swing.
+
+    A singer beside it has low notes and loud ones, which are not the piano's.
+    """
+    import mido
+
+    def part(name, notes):
+        edges = sorted([(tick, 1, pitch, velocity) for tick, pitch, velocity in notes] + [(tick + 60, 0, pitch, 0) for tick, pitch, _ in notes])
+        ticks = [0, *(edge[0] for edge in edges)]
+        events = [mido.Message("note_on", note=pitch, velocity=velocity, time=edge - before) for before, edge, (_, _, pitch, velocity) in zip(ticks, ticks[1:], edges, strict=False)]
+        return mido.MidiTrack([mido.MetaMessage("track_name", name=name), *events])
+
+    bars = [(at + tick, pitch, velocity) for at in (0, 3360) for tick, pitch, velocity in ((0, 40, 90), (720, 38, 60), (1200, 45, 70), (480, 64, 60), (770, 67, 60), (1440, 64, 90), (1440, 60, 50))]
+    file = mido.MidiFile(ticks_per_beat=480)
+    file.tracks += [part("MELODY", [(480 * beat, 45 + 24 * (beat % 2), 120) for beat in range(11)]), part(track, [*bars, (1920, 64, 60)])]
+    file.save(path)
+    return Item("001", "train", "pop909:001", score=path, labels={
+        "beats": np.column_stack([np.arange(13) / 2, np.isin(np.arange(13), (0, 4, 7, 11))]).astype(float), "keys": [(0.0, 6.0, 9, -1)],
+    })  # fmt: skip
+
+
+def test_a_songs_piano_is_shown_bar_by_bar(tmp_path):
+    """Bass, accents, density and swing of the bars of four beats; what beats that follow the playing can't tell is masked."""
+    from kelly._rt.contract import EMBEDDING, GROOVE_OUT
+    from training.data.scores import groove_rows
+
+    rows = groove_rows(pianist(tmp_path / "001.mid"))
+    assert rows.shape == (2, 128)
+    for answer, known in zip(rows[:, 64:96], rows[:, 96:], strict=True):
+        assert np.flatnonzero(answer[GROOVE_OUT.slice("low")] > 0).tolist() == [0, 6, 10]
+        assert np.flatnonzero(answer[GROOVE_OUT.slice("high")] > 0).tolist() == [6]
+        assert answer[GROOVE_OUT["density"].start] == 2 * 3 / 8 - 1
+        assert answer[GROOVE_OUT["swing"].start] == pytest.approx(((240 + 290 + 240) / 3 / 480 - 0.5) / 0.125 - 1)
+        told = {field.name for field in GROOVE_OUT.fields if known[field.start : field.stop].min() == 1}
+        assert told == {"low", "high", "density", "swing"}
+        assert known.sum() == 16 + 8 + 1 + 1
+    assert rows[0, EMBEDDING["mode"].start] == rows[1, EMBEDDING["mode"].start] == -1
+    assert rows[0, EMBEDDING["density"].start] == 0 != rows[1, EMBEDDING["density"].start]
+    assert rows[1, EMBEDDING["swing"].start] < 0
+
+
+def test_what_a_songs_piano_cannot_tell(tmp_path, disk):
+    """No accent where all is equally loud or one chord a bar; no groove without its track."""
+    from kelly._rt.contract import GROOVE_OUT
+    from training.data.scores import groove_rows
+
+    known = groove_rows(items_of(disk, "pop909")[0])[:, 96:]
+    assert known.shape == (8, 32)
+    assert known[:, GROOVE_OUT.slice("high")].max() == 0
+    assert known[:, GROOVE_OUT.slice("low")].min() == 1
+    with pytest.raises(kelly.DataError, match="expected a track PIANO, found MELODY, BRIDGE"):
+        groove_rows(pianist(tmp_path / "001.mid", track="BRIDGE"))
+    item = pianist(tmp_path / "002.mid")
+    waltz = replace(item, labels={**item.labels, "beats": np.column_stack([np.arange(13) / 2, np.arange(13) % 3 == 0]).astype(float)})
+    with pytest.raises(kelly.DataError, match="no bar of four beats"):
+        groove_rows(waltz)
+
+
+def test_a_melody_without_beats_is_shown_note_by_note(disk):
+    """EMOPIA's top voice, told the middle of its quadrant; beats, chords and the other moods stay unknown."""
+    from kelly._rt.contract import EMBEDDING, MELODY_IN
+    from training.data.scores import melody_rows
+
+    items = items_of(disk, "emopia")
+    item = next(item for item in items if item.labels["quadrant"] == 3)
+    rows = melody_rows(item)
+    assert rows.shape == (64, 66)
+    assert rows[:8, -2].tolist() == [72, 76, 79, 72, 76, 79, 72, 76]
+    assert rows[8, -2] == 77
+    assert rows[:, -1].min() == 1
+    assert np.flatnonzero(rows[0, :32]).tolist() == sorted(EMBEDDING[name].start for name in ("valence", "arousal", "mode"))
+    assert rows[:, EMBEDDING["valence"].start].max() == rows[:, EMBEDDING["arousal"].start].max() == -0.5
+    assert rows[0, MELODY_IN.slice("previous_degree")].max() == 0
+    assert np.flatnonzero(rows[2, MELODY_IN.slice("previous_degree")]).tolist() == [4]
+    assert rows[2, MELODY_IN["interval"].start] == pytest.approx(4 / 12)
+    assert not rows[:, MELODY_IN["chord_tones"].start : MELODY_IN["chord_tones"].stop].any()
+    assert not rows[:, MELODY_IN["since_onset"].start : 64].any()
+
+
+def test_the_top_voice_is_what_is_heard_above():
+    """Chords by their top, arpeggios below a held note not at all, nothing below middle C."""
+    from training.data.melody import top_voice
+
+    notes = np.zeros(8, NOTE)
+    for note, (onset, end, pitch) in zip(notes, ((0, 1, 72), (0.01, 0.5, 76), (0.25, 0.4, 64), (0.5, 0.7, 67), (0.5, 2, 40), (0.72, 1, 59), (0.8, 1.5, 79), (1, 1.2, 72)), strict=True):
+        note["onset_s"], note["end_s"], note["pitch"] = onset, end, pitch
+    assert top_voice(notes)["pitch"].tolist() == [76, 67, 79]
+
+
+@pytest.mark.parametrize(("net", "name", "spoil"), [("groovepredictor", "pop909", "POP909/003/003.mid"), ("melodytransformer", "emopia", "midis/Q1_a_VLPYiPN7q_0.mid")])
+def test_a_damaged_song_is_counted_and_left_out(disk, cache, tmp_path, net, name, spoil):
+    """The others are shown."""
+    import shutil
+
+    root = tmp_path / name
+    shutil.copytree(disk[name], root)
+    (root / spoil).write_bytes((root / spoil).read_bytes()[:100])
+    loaders = create_data_loaders(net, {name: root}, cache=cache)
+    assert [fault.path for fault in loaders.corrupt] == [root / spoil]
+    assert "not readable as MIDI" in loaders.corrupt[0].reason
+    assert sum(loaders.counts[name].values()) == len(load(name, disk[name]).items) - 1
+
+
 def test_batches_of_grooves(disk, cache):
     """Answers that a take does not give have mask 0; published splits."""
     loaders = create_data_loaders("groovepredictor", {"groove": disk["groove"]}, cache=cache)
@@ -355,7 +460,6 @@ def test_batches_of_grooves(disk, cache):
 def duet():
     """Eight bars at 120: the player's quarters swell, kelly's follow at the same velocity, accented downbeats, gate .5."""
     from training.data.dynamics import Duet
-    from training.data.score import NOTE
 
     player, mine = np.zeros(64, NOTE), np.zeros(64, NOTE)
     for notes, pitch in ((player, 48), (mine, 72)):

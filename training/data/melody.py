@@ -1,17 +1,19 @@
-"""What the melody net is shown: the tune of a score, one eighth after the other."""
+"""What the melody net is shown: the tune of a score, one eighth after the other; without beats, one note after the other."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly._rt.contract import MELODY_IN, N_MOOD
+from kelly._rt.contract import EMBEDDING, MELODY_IN, N_MOOD
 from kelly.errors import DataError
 from kelly.music.chord import Chord
+from training.data.dynamics import CHORD_S
 from training.data.score import DRUMS, Score
-from training.data.symbols import chroma, key_of, mood_at, pitched
+from training.data.symbols import chroma, key_of, mood_at, pitched, weights_of
 
 HOLD, REST = 0, 1
+MIDDLE_C = 60
 PHRASE_BARS = 4  # nobody marks phrases in these sets; kelly's own are as long
 NAMES = ("melody", "vocal", "voice", "lead", "singer", "soprano", "cantus", "superius")
 
@@ -68,6 +70,43 @@ def rows(score: Score, chords: list[tuple[float, float, Chord | None]], key: tup
     return out
 
 
+def note_rows(score: Score, mood: tuple[float, float]) -> NDArray[np.float32]:
+    """(N, 64 + 2) per note of the top voice of a performance without beats: what was before, its pitch, weight.
+
+    What nobody knows is 0: chord tones, beat, bar, phrase, how long ago the note before began; holds and rests are not shown.
+    mood    valence and arousal, of the whole; of the other moods the mode alone is told, by the notes' key
+    raises  DataError for a performance with hardly a top voice
+    """
+    notes = pitched(score)
+    voice = top_voice(notes)
+    if len(voice) < 8:
+        raise DataError(f"has a top voice of {len(voice)} notes")
+    tonic, mode = key_of(weights_of(notes))
+    answer = np.clip(voice["pitch"] + (-tonic if tonic <= 6 else 12 - tonic), 2, 127).astype(int)
+    out = np.zeros((len(answer), MELODY_IN.size + 2), np.float32)
+    for name, value in zip(("valence", "arousal", "mode"), (*mood, mode), strict=True):
+        out[:, EMBEDDING[name].start] = value
+    n = np.arange(1, len(answer))
+    out[n, MELODY_IN["previous_degree"].start + answer[:-1] % 12] = 1
+    out[2:, MELODY_IN["interval"].start] = np.clip(np.diff(answer[:-1]) / 12, -1, 1)
+    out[:, -2], out[:, -1] = answer, 1
+    return out
+
+
+def top_voice(notes: NDArray[np.void]) -> NDArray[np.void]:
+    """The highest of the notes that begin together, from middle C up, unless a higher one of the voice still sounds."""
+    order = np.lexsort((-notes["pitch"], notes["onset_s"]))
+    voice: list[int] = []
+    for index in order[notes["pitch"][order] >= MIDDLE_C]:
+        note, last = notes[index], notes[voice[-1]] if voice else None
+        if last is not None and note["onset_s"] - last["onset_s"] <= CHORD_S:
+            if note["pitch"] > last["pitch"]:
+                voice[-1] = index
+        elif last is None or note["pitch"] >= last["pitch"] or note["onset_s"] >= last["end_s"] - CHORD_S:
+            voice.append(index)
+    return notes[voice]
+
+
 def melody_of(score: Score) -> NDArray[np.void]:
     """The melody's notes; one per eighth, by onset."""
     tune = score.notes[is_tune(score)]
@@ -83,7 +122,7 @@ def is_tune(score: Score) -> NDArray[np.bool_]:
     named = [index for index, name in enumerate(score.tracks) if any(word in name.casefold() for word in NAMES)]
     if named:
         return played & np.isin(track, named)
-    return played & (True if len(score.tracks) == 1 and _alone(score) else pitch >= 60)
+    return played & (True if len(score.tracks) == 1 and _alone(score) else pitch >= MIDDLE_C)
 
 
 def _alone(score: Score) -> bool:

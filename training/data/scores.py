@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from kelly._rt.contract import CONTRACT_VERSION, net_spec
 from kelly.errors import DataError
-from training.data import drums, dynamics, harmony, melody, templates
-from training.data.duets import duets_of
+from training.data import accompaniment, drums, dynamics, harmony, melody, templates
+from training.data.duets import QUADRANTS, duets_of
 from training.data.examine import spread
 from training.data.features import cache_folder, save
 from training.data.item import Collection, Corrupt, Item
@@ -25,7 +25,7 @@ from training.data.score import Score, read_score
 from training.data.symbols import key_with_end, mode_of, on_beats, pitched, weights_of
 
 SOURCES = (
-    "drums.py", "duets.py", "dynamics.py", "harmony.py", "melody.py", "music21/reading.py", "score.py", "scores.py", "symbols.py", "templates.py",
+    "accompaniment.py", "drums.py", "duets.py", "dynamics.py", "harmony.py", "melody.py", "music21/reading.py", "score.py", "scores.py", "symbols.py", "templates.py",
 )  # fmt: skip
 Array = NDArray[np.float32]
 
@@ -64,8 +64,13 @@ def notes_of(item: Item, cache: Path | None = None) -> Score:
 
 
 def melody_rows(item: Item, cache: Path | None = None) -> Array:
-    """The melody of a score; chords are annotated, or by template from what sounds beside the melody."""
+    """The melody of a score; chords are annotated, or by template from what sounds beside the melody.
+
+    Of a clip in a quadrant of moods nobody knows the beats: its melody is shown note by note.
+    """
     score = notes_of(item, cache)
+    if "quadrant" in item.labels:
+        return melody.note_rows(score, QUADRANTS[item.labels["quadrant"]])
     keys, tonic, chords = item.labels.get("keys"), item.labels.get("tonic"), item.labels.get("chords")
     key = keys[0][2:] if keys else None if tonic is None else (tonic, mode_of(weights_of(pitched(score)), tonic))
     if chords is None:
@@ -89,7 +94,9 @@ def harmony_rows(item: Item, cache: Path | None = None) -> Array:
 
 
 def groove_rows(item: Item, cache: Path | None = None) -> Array:
-    """A drummer's take, bar by bar."""
+    """A drummer's take, or the piano of a song with marked beats, bar by bar."""
+    if "beats" in item.labels:
+        return accompaniment.rows(read_score(item.score), item.labels["beats"], item.labels["keys"][0][3])
     return drums.rows(read_score(item.score), item.labels["meter"])
 
 
@@ -162,8 +169,8 @@ def in_parts(item: Item) -> bool:
 
 
 TEACHERS = {
-    "melodytransformer": {name: made_by("melodytransformer") for name in ("lakh", "pop909", "music21", "essen")},
+    "melodytransformer": {name: made_by("melodytransformer") for name in ("lakh", "pop909", "emopia", "music21", "essen")},
     "harmonypredictor": {name: made_by("harmonypredictor", in_parts) for name in ("pop909", "billboard", "music21", "lakh")},
     "dynamicsengine": {name: made_by("dynamicsengine") for name in ("maestro", "asap", "groove", "emopia")},
-    "groovepredictor": {"groove": made_by("groovepredictor")},
+    "groovepredictor": {name: made_by("groovepredictor") for name in ("groove", "pop909")},
 }

@@ -1,6 +1,7 @@
 """EMOPIA: 1,071 clips of 387 piano performances, each in one quadrant of valence and arousal.
 
 Labels: ``quadrant`` 1 (V+ A+), 2 (V- A+), 3 (V- A-), 4 (V+ A-).  Splits by the recording a clip was cut from.
+The clips are transcribed from sound and have no beats: dynamics do without, the melody is its pitches in order.
 
 source  Hung et al. 2021, https://annahung31.github.io/EMOPIA/
 """

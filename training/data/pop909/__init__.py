@@ -2,6 +2,8 @@
 
 Labels: ``beats`` float64 (n, 2): time in seconds, 1 on a downbeat, else 0; ``chords`` spans of (start, end, Chord or
 None); ``keys`` list of (start, end, tonic pitch class, 1 major or -1 minor).  Splits by song.
+The track MELODY teaches melody, PIANO groove: there are no drums, and beats that follow the playing tell nothing of what
+is early or late.
 
 source  Wang et al. 2020, https://github.com/music-x-lab/POP909-Dataset
 """
