@@ -235,7 +235,8 @@ def harmony_rows(item: Item) -> Iterator[Array]:
         rows = harmony.beat_rows(on_beats(score, beats), beats, item.labels["chords"], stretch.key)
         rows[:, : EMBEDDING.size] = 0
         asked_s = beats[:, 0] - 0.5 * np.diff(beats[:, 0], prepend=beats[0, 0])
-        yield np.column_stack([rows, rows_before(asked_s)]).astype(np.float32)
+        first = int(np.argmax(beats[:, 1] > 0))  # rows begin on a downbeat, and end with the last note
+        yield np.column_stack([rows, rows_before(asked_s[first : first + len(rows)])]).astype(np.float32)
 
 
 def groove_rows(item: Item) -> Iterator[Array]:
