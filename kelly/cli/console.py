@@ -94,7 +94,10 @@ class Console:
 
     @contextlib.contextmanager
     def progress(self, label: str, total: int) -> Iterator[Any]:
-        """Yield ``advance(n)``; a bar on a terminal, silence elsewhere."""
+        """Yield ``advance(n)``; a bar on a terminal, silence elsewhere.
+
+        total  0 where nobody knows yet: a count is shown, and no share
+        """
         if not self.interactive:
             yield lambda n: None
             return
@@ -102,9 +105,9 @@ class Console:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         console = RichConsole(file=self._stderr, no_color=not self.colour)
-        columns = (TextColumn(label), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True, refresh_per_second=4) as bar:
-            task = bar.add_task(label, total=total)
+        share = (TextColumn("{task.percentage:3.0f} %"), TimeRemainingColumn()) if total else (TextColumn("{task.completed:,.0f}"),)
+        with Progress(TextColumn(label), BarColumn(), *share, console=console, transient=True, refresh_per_second=4) as bar:
+            task = bar.add_task(label, total=total or None)
             yield lambda n: bar.update(task, advance=n)
 
     @contextlib.contextmanager

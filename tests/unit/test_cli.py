@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import deque
@@ -289,6 +291,20 @@ def test_nothing_moves_where_nobody_watches(capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "kelly: careful\n"
+
+
+@pytest.mark.parametrize(("total", "said", "unsaid"), [(0, "reading.* 1,234", "%"), (2468, "reading.* 50 %", "1,234")])
+def test_a_bar_without_a_total_counts(monkeypatch, total, said, unsaid):
+    """What is read is known as it comes: no share is made up, which stood at 0 % until the end."""
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Console().progress("reading", total) as advance:
+        advance(1234)
+    assert re.search(said, terminal.getvalue())
+    assert unsaid not in terminal.getvalue()
 
 
 def test_what_is_said_arrives_while_a_library_sends_stderr_elsewhere():
