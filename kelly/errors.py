@@ -13,6 +13,7 @@
     ├── DataError (ValueError)               exit 6
     │   ├── AudioFileError
     │   ├── MidiFileError
+    │   ├── OutputError (OSError)            a file that cannot be written where it should
     │   └── TakeError                        a recording that cannot be made, or not be mended
     ├── HookError (TypeError)                exit 2
     ├── NotPreparedError (RuntimeError)      exit 1
@@ -105,6 +106,17 @@ class AudioFileError(DataError):
 
 class MidiFileError(DataError):
     """A MIDI file that is missing or unreadable."""
+
+
+class OutputError(DataError, OSError):
+    """A file that cannot be written where it should: no such folder, or not ours to write to."""
+
+    @classmethod
+    def at(cls, path: object, reason: str) -> OutputError:
+        """Of a file; ``strerror`` is the reason alone."""
+        found = cls(f"{path}: {reason}")
+        found.strerror = reason
+        return found
 
 
 class TakeError(DataError):

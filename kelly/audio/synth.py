@@ -11,8 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kelly.errors import AudioDeviceError, AudioFileError, MidiFileError
-from kelly.whole import whole
+from kelly.errors import AudioDeviceError, AudioFileError, MidiFileError, OutputError
+from kelly.whole import whole, writable
 
 FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts", "/opt/homebrew/share/soundfonts")
 GET_IT = {
@@ -62,8 +62,10 @@ def render_midi(midi: str | os.PathLike[str], audio: str | os.PathLike[str], sam
     kind = {".wav": "wav", ".flac": "flac", ".ogg": "oga", ".oga": "oga", ".aiff": "aiff", ".aif": "aiff"}.get(target.suffix.lower())
     if kind is None:
         raise AudioFileError(f"{target}: expected a name ending in .wav, .flac, .ogg or .aiff")
-    if not target.absolute().parent.is_dir():
-        raise AudioFileError(f"{target}: the folder {target.absolute().parent} does not exist")
+    try:
+        writable(target)
+    except OutputError as error:
+        raise AudioFileError(str(error)) from error
     program, font = find_synth()
     if not Path(midi).is_file():
         raise MidiFileError(f"{midi}: no such file")

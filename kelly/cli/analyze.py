@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kelly.cli.options import CONFIG, JSON, MODELS, VOICE, console, options, settings
+from kelly.whole import whole, writable
 
 SCHEMA = "kelly.analyze/1"
 
@@ -37,10 +38,13 @@ def command(audio: str, output: str | None, plot: str | None, features: bool, **
     config = settings(flags)
     from kelly.live.analyze import analyze_config
 
+    for place in (output, plot):  # better missed before the work
+        if place:
+            writable(place)
     with voice.share(Path(audio).name) as progress:
         track = analyze_config(audio, config, progress)
     if output:
-        with open(output, "w", encoding="utf-8", newline="") as file:
+        with whole(output) as part, open(part, "w", encoding="utf-8", newline="") as file:
             track.write_csv(file, features)
     if plot:
         from kelly.cli.track_picture import picture

@@ -13,7 +13,7 @@ from kelly.audio.synth import find_synth, render_midi
 from kelly.cli.live import player_command
 from kelly.cli.options import BAND, CONFIG, JSON, MODELS, SET, VOICE, console, options, settings
 from kelly.errors import ConfigError, MidiFileError
-from kelly.whole import whole
+from kelly.whole import whole, writable
 
 SCHEMA = "kelly.compose/1"
 
@@ -49,10 +49,11 @@ def command(words: str | None, intent: str | None, output: str | None, bars: int
         wanted, config = from_file(intent, config)
     else:
         wanted = from_words(words or "", float(bars or 16))
-    if sound is not None:
-        find_synth()  # missing, it is better missed before the work
+    target = writable(Path(output) if output else Path(f"{name_of(words or Path(intent or '').stem)}.mid"))
+    if sound is not None:  # what is missing is better missed before the work
+        writable(sound)
+        find_synth()
     piece = compose_intent(wanted, config, length(wanted, bars))
-    target = Path(output) if output else Path(f"{name_of(words or Path(intent or '').stem)}.mid")
     if target.suffix == ".toml":
         raise MidiFileError(f"{target}: the intent file has this name; call the piece {target.with_suffix('.mid')}")
     title = words or wanted.title or target.stem

@@ -14,6 +14,7 @@ from kelly.cli.console import Console, table
 from kelly.cli.options import CONFIG, JSON, VOICE, check, console, options
 from kelly.config import FILE_NAME, SECTIONS, SETTINGS, Config, load_config, toml_value, user_config_path
 from kelly.errors import ConfigError
+from kelly.whole import folder_made, whole
 
 SCHEMA = "kelly.config/1"
 EXAMPLES = {"audio.channel": 2, "audio.end_s": 93.5, "music.tempo_bpm": 96, "engine.reflex_note": 37, "midi.programs": {"bass": 33},
@@ -70,8 +71,8 @@ def begin(voice: Console, path: Path, force: bool) -> None:
     """Write the file to begin with."""
     if path.exists() and not force:
         raise ConfigError(f"{path}: exists already; --force replaces it, `kelly config show --origin` says what is set")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(template(), encoding="utf-8")
+    with whole(folder_made(path)) as part:
+        part.write_text(template(), encoding="utf-8")
     if voice.json:
         voice.report(SCHEMA, {"written": str(path)})
     voice.narrate(f"{path}: every setting, explained, at its default; remove a # to change one")

@@ -14,7 +14,7 @@ from kelly.cli.options import CONFIG, CONTROLS, JSON, MUSIC, VOICE, check, conso
 from kelly.config import Config, load_config, own_presets, toml_value
 from kelly.errors import ConfigError
 from kelly.presets import find_preset, preset_files, summary
-from kelly.whole import whole
+from kelly.whole import folder_made, whole
 
 SCHEMA = "kelly.presets/1"
 SAVED = ("controls", "midi.channels", "midi.programs", "midi.parts", "midi.ranges", "music.meter", "music.mood", "music.seed")
@@ -73,8 +73,7 @@ def save(path: Path, config: Config, force: bool) -> Path:
     if not tables:
         raise ConfigError("nothing to save: every control, sound, range and part is at its default; turn some with --set, --program, --part")
     lines = [line for section, rows in tables.items() for line in (f"\n[{section}]", *(f"{field} = {toml_value(value)}" for field, value in rows.items()))]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as part:
+    with whole(folder_made(path)) as part:
         part.write_text("\n".join(lines).lstrip() + "\n", encoding="utf-8")
     return path
 

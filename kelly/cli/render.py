@@ -29,6 +29,7 @@ from kelly.cli.options import (
     settings,
 )
 from kelly.errors import ConfigError
+from kelly.whole import writable
 
 SCHEMA = "kelly.render/1"
 
@@ -65,8 +66,11 @@ def command(audio: str, output: str | None, sound: str | None, why: str | None, 
             voice.warn(f"{audio}: {remark}; that is not repeated")
     else:
         config = settings(flags)
+    for place in (sound, why):  # what is missing is better missed before the work
+        if place:
+            writable(place)
     if sound is not None:
-        find_synth()  # missing, it is better missed before the work
+        find_synth()
     if (intent := intent_of(config)) is not None:
         voice.narrate(intent.describe())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # an exception, so that nothing half done stays

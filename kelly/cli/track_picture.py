@@ -29,7 +29,7 @@ LEAST_LABEL = 0.018  # of the width that a chord needs to be named
 def picture(track: Track, path: Path, title: str) -> None:
     """Write a PNG.
 
-    raises  BackendUnavailableError without matplotlib; OSError where the file cannot be written
+    raises  BackendUnavailableError without matplotlib; OutputError, OSError where the file cannot be written
     """
     try:
         from matplotlib import colormaps

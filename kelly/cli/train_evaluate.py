@@ -16,6 +16,7 @@ from kelly.cli.options import JSON, VOICE, console, options
 from kelly.cli.train_nets import places
 from kelly.config import did_you_mean
 from kelly.errors import ConfigError
+from kelly.whole import folder_made
 
 
 @click.command("evaluate")
@@ -43,6 +44,7 @@ def command(models: str, nets: str, pieces: int, split: str, resamples: int, cac
             raise ConfigError(f"no net is called {name!r}{did_you_mean(name, list(NET_NAMES))}; the five are {', '.join(NET_NAMES)}")
     if not names:
         raise ConfigError(f"--models {models}: holds none of the five nets, such as {NET_NAMES[0]}/model.json")
+    folder_made(Path(output) / "README.md")  # a place that is none is better missed before the work
     evaluation = training("evaluate")
     typed = shlex.join(["kelly", *sys.argv[1:]])
     asked = evaluation.Asked(folder, places(flags, voice), names, pieces, resamples, typed, Path(cache) if cache else None, split)

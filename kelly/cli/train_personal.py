@@ -20,7 +20,7 @@ from kelly.cli.options import CONFIG, JSON, MODELS, VOICE, console, options, set
 from kelly.config import Config, PersonalConfig, own_presets, toml_value
 from kelly.errors import AudioFileError, ConfigError, DataError
 from kelly.music.personal import MOODS, applied, fit, nearest, ordered, targets
-from kelly.whole import whole
+from kelly.whole import folder_made, whole
 
 SCHEMA = "kelly.train.personal/1"
 ENOUGH = 0.8  # of the held-out pairs of moods in their order
@@ -192,6 +192,5 @@ def checked(halves: Halves, moods: Mapping[str, tuple[float, float]]) -> dict[st
 def save(path: Path, name: str, personal: NDArray[np.float64]) -> None:
     """The preset: numbers, and nothing of what was played."""
     rows = (f"{axis} = {toml_value(tuple(round(float(value), 4) for value in row))}" for axis, row in zip(("valence", "arousal", "tension"), personal, strict=True))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as part:
+    with whole(folder_made(path)) as part:
         part.write_text("\n".join([f"# moods as {name} means them; kelly train personal", "[personal]", *rows, ""]), encoding="utf-8")

@@ -14,7 +14,7 @@ from typing import Any
 
 from kelly.config import toml_value
 from kelly.errors import ConfigError
-from kelly.whole import whole
+from kelly.whole import folder_made, whole
 
 
 def keep(path: Path, section: str, table: str, changes: Mapping[str, str | None]) -> int:
@@ -33,8 +33,7 @@ def keep(path: Path, section: str, table: str, changes: Mapping[str, str | None]
     for edit in (_inline, _own_table, _dotted, _added):
         after = edit(text, section, table, wanted.get(section, {}).get(table, {}), changes)
         if after is not None and _says(after, wanted):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole(path) as part:
+            with whole(folder_made(path)) as part:
                 part.write_text(after, encoding="utf-8")
             return _line(after, section, table, next(iter(changes)))
     entries = ", ".join(f"{name} = {toml_value(value)}" for name, value in changes.items() if value is not None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,11 +13,12 @@ import numpy as np
 
 from kelly._rt.layout import dtype
 from kelly._rt.stream.performer import SAFETY_PART
-from kelly.errors import MidiFileError, MidiPortError
+from kelly.errors import MidiFileError, MidiPortError, OutputError
 from kelly.midi import native, ports
 from kelly.midi.native import NativeSink
 from kelly.midi.sink import Events, Score, Sink
 from kelly.midi.smf import Track, write_smf
+from kelly.whole import writable
 
 
 class MemorySink:
@@ -58,13 +58,10 @@ class FileSink(MemorySink):
         super().__init__()
         target = Path(path)
         self.path, self.description = target, f"file {target}"
-        folder = target.parent
-        if target.is_dir():
-            raise MidiFileError(f"{self.path}: is a folder, expected a file to write")
-        if not folder.is_dir():
-            raise MidiFileError(f"{self.path}: the folder {folder} does not exist")
-        if not os.access(folder, os.W_OK):
-            raise MidiFileError(f"{self.path}: the folder {folder} cannot be written")
+        try:
+            writable(target)
+        except OutputError as error:
+            raise MidiFileError(str(error)) from error
         self._closed = False
 
     def close(self, score: Score | None) -> None:

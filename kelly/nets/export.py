@@ -20,7 +20,7 @@ import orjson
 from numpy.typing import NDArray
 
 from kelly.errors import ModelFormatError, ModelShapeError, UnknownLayerError
-from kelly.whole import whole
+from kelly.whole import folder_made, whole
 
 Array = NDArray[np.float32]
 Document = dict[str, Any]
@@ -90,8 +90,7 @@ def document_bytes(document: Mapping[str, Any]) -> bytes:
 
 def write_document(document: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     """Write the JSON, which appears whole or not at all; folders on the way to it are made."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target = folder_made(path)
     with whole(target) as place:
         place.write_bytes(document_bytes(document))
     return target

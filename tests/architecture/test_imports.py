@@ -23,7 +23,8 @@ FLOORS = (
     {"_rt"},
     {"config"},
     {"presets"},
-    {"chatter", "controls", "errors", "whole"},
+    {"whole"},
+    {"chatter", "controls", "errors"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

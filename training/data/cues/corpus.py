@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import kelly
 from kelly._rt.contract import CONTRACT_VERSION
-from kelly.whole import whole
+from kelly.whole import folder_made, whole
 from training.data.cues import labels, render
 from training.data.cues.composer import Piece, compose
 from training.data.cues.grooves import grooves
@@ -205,6 +205,5 @@ def describe(piece: Piece) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as partial:
+    with whole(folder_made(path)) as partial:
         partial.write_text(json.dumps(value), encoding="utf-8")
