@@ -182,7 +182,7 @@ FIGURES: Mapping[str, str] = {
 CLAIMS: Mapping[str, str] = {"emotionrecognizer": "mood", "melodytransformer": "melody", "harmonypredictor": "harmony", "groovepredictor": "coherence"}
 """Net -> the figure that falls when its outputs change places."""
 
-NO_CLAIM = "The dynamics net makes no claim: velocity and accent are the rule's whatever it says (kelly/generate/dynamics.py), and no figure was found that the rest of it moves."
+NO_CLAIM = "The dynamics net makes no claim: velocity and accent are the rule's whatever it says (kelly/generate/dynamics.py), and the rest of it (timing, length, swell) makes no figure better than the rules alone do."
 
 
 def figures(takes: Sequence[Take], models: str | None = None, disable: Sequence[str] = (), enable: Sequence[str] = ()) -> dict[str, tuple[float, float]]:
