@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kelly.errors import OutputError
 
-ELSEWHERE = "or name another file"
+ELSEWHERE = "name another file"
 
 
 def writable(path: str | os.PathLike[str]) -> Path:
@@ -23,11 +23,11 @@ def writable(path: str | os.PathLike[str]) -> Path:
     if os.path.isdir(path):
         raise OutputError.at(path, "is a folder, expected a file to write; name a file in it")
     if folder.exists() and not folder.is_dir():
-        raise OutputError.at(path, f"expected a folder, found the file {folder}; name another file")
+        raise OutputError.at(path, f"expected a folder, found the file {folder}; {ELSEWHERE}")
     if not folder.exists():
-        raise OutputError.at(path, f"the folder {folder} does not exist; make it, {ELSEWHERE}")
+        raise OutputError.at(path, f"the folder {folder} does not exist; make it, or {ELSEWHERE}")
     if not os.access(folder, os.W_OK):
-        raise OutputError.at(path, f"the folder {folder} cannot be written; change its permissions, {ELSEWHERE}")
+        raise OutputError.at(path, f"the folder {folder} cannot be written; change its permissions, or {ELSEWHERE}")
     return Path(path)
 
 
@@ -45,7 +45,7 @@ def folder_made(path: str | os.PathLike[str]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError.at(path, f"the folder {folder} cannot be made: {error.strerror or error}; {ELSEWHERE[3:]}") from error
+        raise OutputError.at(path, f"the folder {folder} cannot be made: {error.strerror or error}; {ELSEWHERE}") from error
     return Path(path)
 
 

@@ -7,8 +7,6 @@ import pytest
 from training.data.music21 import place
 from training.data.music21.analyses import analysed, compare, folded
 
-pytest.importorskip("music21")
-
 
 @pytest.mark.parametrize(("root", "tones", "named"), [
     (7, {7, 11, 2}, (7, 0)), (2, {2, 5, 9}, (2, 1)), (7, {7, 11, 2, 5}, (7, 2)), (2, {2, 5, 9, 0}, (2, 3)), (11, {11, 2, 5, 9}, (11, 4)),

@@ -42,6 +42,22 @@ def shows(monkeypatch):
     return put
 
 
+@pytest.fixture
+def interrupted(monkeypatch):
+    """SIGINT comes in the middle of the second update, once."""
+    from training.fit import Fit
+
+    step, taken = Fit._step, []
+
+    def interrupting(self, batch, share):
+        step(self, batch, share)
+        taken.append(share)
+        if len(taken) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Fit, "_step", interrupting)
+
+
 def trained(order, stop=lambda: False):
     from training.run import Ears, train
 
@@ -247,21 +263,10 @@ def test_early_stopping_keeps_the_best_weights(shows, tmp_path):
     assert fit.judge() == losses[best]
 
 
-def test_control_c_leaves_checkpoint_plot_card_and_model(shows, tmp_path, monkeypatch, capsys):
+def test_control_c_leaves_checkpoint_plot_card_and_model(shows, interrupted, tmp_path, capsys):
     """The signal comes in the middle of an update; exit 130, and --resume finishes."""
-    from training.fit import Fit
-
     shown = shows(material.feelings())
     assert shown
-    step, taken = Fit._step, []
-
-    def interrupted(self, batch, share):
-        step(self, batch, share)
-        taken.append(share)
-        if len(taken) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(Fit, "_step", interrupted)
     run, place = tmp_path / "run", tmp_path / "DEAM"
     place.mkdir()
     words = ["--threads", "1", "--epochs", "2", "--batch-size", "4"]
@@ -277,20 +282,9 @@ def test_control_c_leaves_checkpoint_plot_card_and_model(shows, tmp_path, monkey
     assert (folder / "measures.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_smoke_run_of_three_epochs_goes_on_as_one_of_three(shows, tmp_path, monkeypatch):
+def test_a_smoke_run_of_three_epochs_goes_on_as_one_of_three(shows, interrupted, tmp_path):
     """--quick's two epochs once came back on the way, and the run was refused as another one."""
-    from training.fit import Fit
-
     shows(material.feelings())
-    step, taken = Fit._step, []
-
-    def interrupted(self, batch, share):
-        step(self, batch, share)
-        taken.append(share)
-        if len(taken) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(Fit, "_step", interrupted)
     run, place = tmp_path / "run", tmp_path / "DEAM"
     place.mkdir()
     assert kelly_command(["train", "emotionrecognizer", "--datasets", f"deam={place}", "--output", str(run), "--quick", "--epochs", "3"]) == 130
